@@ -1,0 +1,1 @@
+"""Detectors: readings to findings; pure."""

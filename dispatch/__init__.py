@@ -1,0 +1,1 @@
+"""Fusion into incidents, cases, orders; pure."""

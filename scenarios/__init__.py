@@ -1,0 +1,1 @@
+"""Scenarios: format, library, generators, player, scoring."""

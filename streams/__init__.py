@@ -1,0 +1,1 @@
+"""The district machine and the Faust agents around it."""

@@ -1,0 +1,1 @@
+"""The gateway: live socket, HTTP API, pages."""

@@ -1,0 +1,90 @@
+"""Settings: one frozen object, read once in the command line and passed down.
+
+Every field can be given as ``YIWANG_<NAME>`` in the environment or in ``yiwang.toml`` of the working folder
+(environment first). ``yiwang settings`` prints what is in force and where it came from.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from yiwang.errors import BadInput
+
+
+class Settings(BaseSettings):
+    """All settings of all processes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="YIWANG_", frozen=True, extra="forbid", toml_file="yiwang.toml", hide_input_in_errors=True
+    )
+
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port[,host:port]")
+    database: SecretStr = Field(
+        SecretStr("postgresql://yiwang@127.0.0.1:5432/yiwang"),
+        description="PostgreSQL or TimescaleDB, as a URL",
+    )
+    run: str = Field("live", description="name of the run this process belongs to")
+    host: str = Field("127.0.0.1", description="address to listen on; the gateway takes loopback only")
+    port: int = Field(8420, ge=0, le=65535, description="HTTP port of the gateway; 0 takes a free one")
+    socket_port: int = Field(0, ge=0, le=65535, description="live socket of the gateway; 0 takes a free one")
+    ingest_port: int = Field(8421, ge=0, le=65535, description="HTTP port of ingest; 0 takes a free one")
+    mqtt: str = Field(
+        "", description="MQTT broker to read from, mqtt://[user:password@]host:port; empty: none"
+    )
+    mqtt_topics: tuple[str, ...] = Field(("city/+/+",), description="MQTT topic filters to subscribe to")
+    mqtt_mapping: Path | None = Field(None, description="YAML that maps MQTT topics and payloads to readings")
+    frame_ms: int = Field(
+        20, ge=1, le=1000, description="a frame leaves after this many milliseconds at the latest"
+    )
+    frame_rows: int = Field(5000, ge=1, le=200_000, description="a frame leaves with this many readings")
+    body_limit: int = Field(8 * 1024 * 1024, ge=1024, description="largest HTTP body taken by ingest, bytes")
+    future_limit_s: float = Field(60.0, gt=0, description="a time further ahead than this is a clock fault")
+    past_limit_s: float = Field(
+        30 * 86400.0, gt=0, description="a time further back than this is a clock fault"
+    )
+    snapshot_s: float = Field(1.0, gt=0, description="interval of state snapshots")
+    worker: str = Field("", description="name of this streams worker, for static group membership")
+    data: Path = Field(Path(".yiwang"), description="folder of the embedded services and their logs")
+    domains: Path | None = Field(None, description="folder with the city's own domain packs and overrides")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="debug|info|warning|error"
+    )
+    log_json: bool = Field(False, description="log as JSON lines")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line first, then environment, then yiwang.toml."""
+        del dotenv_settings, file_secret_settings
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load(**given: Any) -> Settings:  # Any: values of the command line, validated here
+    """Settings from the command line (``given``), the environment and yiwang.toml.
+
+    Raises:
+        BadInput: ``settings.invalid`` naming the field and what would be right.
+    """
+    try:
+        return Settings(**{k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(p) for p in first["loc"])
+        raise BadInput(
+            "settings.invalid",
+            f"setting {field} (YIWANG_{field.upper()}): {first['msg']}",
+            field=field,
+        ) from None
