@@ -1,0 +1,100 @@
+"""A scenario in memory: what is registered, what the sensors say, and what is true."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from yiwang.columns import Readings
+from yiwang.model import Command, VideoEvent
+from yiwang.registry import Device, District, Place, Registry, Rules, Series, Text, Unit
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that really happened and must be raised as one incident.
+
+    Attributes:
+        place: id of the place, or of the zone where the kind is judged by zone.
+        severity: the most severe level it reaches, 1..4.
+        begin_ns: first moment at which its lowest level holds.
+        end_ns: last moment at which it holds.
+        within_s: it must be raised no later than this after ``begin_ns``.
+        reaches_ns: for each level (as text) the first moment at which it holds.
+    """
+
+    id: str
+    kind: str
+    district: int
+    place: str
+    severity: int
+    begin_ns: int
+    end_ns: int
+    within_s: float
+    reaches_ns: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything a run needs.
+
+    Attributes:
+        readings: per district, sorted by event time; series numbers are those of ``registries``.
+        events: video events and recorded commands with their district, sorted by time.
+        end_ns: end of the feed; ticks go on for ``settle_s`` of event time after it.
+        tick_s: spacing of ticks in event time.
+        merge_s: truths of one place closer than this may be found as one incident.
+        expect_support: whether the city agent must have sent a neighbour's crew.
+    """
+
+    name: str
+    title: Text
+    start_ns: int
+    end_ns: int
+    settle_s: float
+    tick_s: float
+    districts: tuple[District, ...]
+    registries: dict[int, Registry]
+    rules: Rules
+    base_map: dict[str, Any]  # Any: GeoJSON
+    readings: dict[int, Readings]
+    events: tuple[tuple[int, int, VideoEvent | Command], ...] = ()
+    truth: tuple[Truth, ...] = ()
+    merge_s: float = 0.0
+    expect_support: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def reading_count(self) -> int:
+        """Readings of all districts."""
+        return sum(len(r) for r in self.readings.values())
+
+
+def registries(
+    places: tuple[Place, ...],
+    devices: tuple[Device, ...],
+    units: tuple[Unit, ...],
+    metrics_of: dict[str, tuple[str, ...]],
+    districts: tuple[District, ...],
+) -> dict[int, Registry]:
+    """Per district, with dense series numbers in the order of the devices and of their kind's metrics.
+
+    Args:
+        metrics_of: device kind to its metrics, as the domain packs have them.
+    """
+    result = {}
+    for district in districts:
+        number, numbered = 0, []
+        for device in devices:
+            if device.district != district.number:
+                continue
+            metrics = metrics_of[device.kind]
+            series = tuple(Series(number=number + k, metric=m) for k, m in enumerate(metrics))
+            number += len(metrics)
+            numbered.append(msgspec.structs.replace(device, series=series))
+        result[district.number] = Registry(
+            version=1,
+            places=tuple(p for p in places if p.district == district.number),
+            devices=tuple(numbered),
+            units=tuple(u for u in units if u.district == district.number),
+        )
+    return result
