@@ -20,6 +20,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         end_ns: last moment at which it holds.
         within_s: it must be raised no later than this after ``begin_ns``.
         reaches_ns: for each level (as text) the first moment at which it holds.
+        episode_ns: first and last trace of it, where that is longer than begin to end (a flood's wet time).
     """
 
     id: str
@@ -31,6 +32,12 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int
     within_s: float
     reaches_ns: dict[str, int] = {}
+    episode_ns: tuple[int, int] | None = None
+
+    @property
+    def extent_ns(self) -> tuple[int, int]:
+        """From the first to the last trace of it."""
+        return self.episode_ns or (self.begin_ns, self.end_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

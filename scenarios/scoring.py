@@ -1,6 +1,7 @@
 """Holding a run's incidents against the truth: found, missed, split, merged, delays, severities."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -117,11 +118,11 @@ def _covers(incident: Incident, truth: Truth, scenario: Scenario) -> bool:
 
 def _pairs(truths: list[Truth]) -> list[tuple[Truth, Truth]]:
     ordered = sorted(truths, key=lambda t: t.begin_ns)
-    return list(zip(ordered, ordered[1:], strict=False))
+    return list(pairwise(ordered))
 
 
 def _apart(a: Truth, b: Truth, scenario: Scenario) -> bool:
-    return (b.begin_ns - a.end_ns) / SECOND >= scenario.merge_s
+    return (b.extent_ns[0] - a.extent_ns[1]) / SECOND >= scenario.merge_s
 
 
 def _verdict(truth: Truth, incidents: list[Incident], scenario: Scenario) -> Verdict:
@@ -174,10 +175,7 @@ def _peak_within(incident: Incident, truth: Truth, scenario: Scenario) -> int:
         if t_ns > truth.end_ns + slack:
             break
         level = severity
-        if t_ns >= truth.begin_ns:
-            peak = min(peak, level)
-        else:
-            peak = level
+        peak = min(peak, level) if t_ns >= truth.begin_ns else level
     return peak
 
 

@@ -4,6 +4,8 @@ Every field can be given as ``YIWANG_<NAME>`` in the environment or in ``yiwang.
 (environment first). ``yiwang settings`` prints what is in force and where it came from.
 """
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +74,18 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
 
 
+NOT_SETTINGS = ("YIWANG_TEST_", "YIWANG_CHROMIUM", "YIWANG_REQUIRE_BROWSER", "YIWANG_LOCAL_SERVICES")
+"""Variables of the tests and of deploy/local-services, which are no settings of ours."""
+
+
 def load(**given: Any) -> Settings:  # Any: values of the command line, validated here
     """Settings from the command line (``given``), the environment and yiwang.toml.
 
     Raises:
-        BadInput: ``settings.invalid`` naming the field and what would be right.
+        BadInput: ``settings.invalid`` naming the field and what would be right, ``settings.unknown`` for a
+            YIWANG_ variable that is no setting.
     """
+    _refuse_unknown()
     try:
         return Settings(**{k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
@@ -88,3 +96,14 @@ def load(**given: Any) -> Settings:  # Any: values of the command line, validate
             f"setting {field} (YIWANG_{field.upper()}): {first['msg']}",
             field=field,
         ) from None
+
+
+def _refuse_unknown() -> None:
+    """A misspelt variable must not be passed over in silence."""
+    known = {f"YIWANG_{name.upper()}" for name in Settings.model_fields}
+    for name in os.environ:
+        upper = name.upper()
+        if upper.startswith("YIWANG_") and upper not in known and not upper.startswith(NOT_SETTINGS):
+            near = get_close_matches(upper, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else '; "yiwang settings" lists them all'
+            raise BadInput("settings.unknown", f"{name} is no setting{hint}", name=name)
