@@ -1,0 +1,1 @@
+"""Real Apache Kafka and real PostgreSQL started from Python packages, for the demo and the tests."""
