@@ -1,0 +1,3 @@
+-- Give the migration lock back.
+-- returns: nothing of use
+select pg_advisory_unlock(hashtext('yiwang.migrate'))

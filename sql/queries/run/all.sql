@@ -1,0 +1,3 @@
+-- Every run, oldest first.
+-- returns: name, kind, ticks text, districts integer, scenario text, speed float8, created_ns bigint, state text
+select name, kind, ticks, districts, scenario, speed, created_ns, state from yiwang.run order by created_ns, name
