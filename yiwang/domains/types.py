@@ -1,0 +1,311 @@
+"""What the domain packs say, compiled: frozen, checked, ready to be asked.
+
+Made by ``yiwang.domains.compile_rules``; everything that runs may trust it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from yiwang.model import Severity
+from yiwang.registry import Device, Place, Text
+
+VIDEO_PREFIX = "video_"
+"""A camera's class of events is a metric too: this prefix and the class; its value is the confidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """A domain pack: one field of the city's work."""
+
+    id: str
+    name: Text
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """Something that is measured.
+
+    Attributes:
+        unit: the one unit in which its values are kept.
+        lo: least plausible value, in ``unit``.
+        hi: greatest plausible value, in ``unit``.
+        period_s: how often a device usually reports, seconds; 0 where it reports only when there is news.
+        units: accepted unit to (factor, offset): own value = value * factor + offset. Holds ``unit`` itself.
+    """
+
+    id: str
+    domain: str
+    name: Text
+    unit: str
+    lo: float
+    hi: float
+    period_s: float
+    units: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKind:
+    """A kind of sensor or camera, with the metrics each such device has, in order."""
+
+    id: str
+    domain: str
+    name: Text
+    metrics: tuple[str, ...]
+    icon: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """A parameter's value as a pack or an override states it.
+
+    Attributes:
+        value: the number; NaN is "absent" (``null`` in YAML). Where ``of`` is given, the default.
+        of: ``place`` or ``device`` where the value comes from an attribute of it, else empty.
+        attribute: name of that attribute.
+        table: where not empty, the attribute is looked up here (key is the attribute as ``%g``).
+        origin: file and line.
+        source: where the number was taken from: a standard, a measurement, ``GK`` or our own proposal.
+    """
+
+    value: float
+    of: Literal["", "place", "device"] = ""
+    attribute: str = ""
+    table: Mapping[str, float] | None = None
+    origin: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A parameter's value in force for one device, and where it came from.
+
+    ``origin`` is ``flooding.yaml:41``, ``override city.yaml:7`` or ``place.closure_depth_cm``.
+    """
+
+    value: float
+    origin: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One use of a detector in a pack: which metric it watches and what kind of incident it speaks of.
+
+    Attributes:
+        id: such as ``depth.ladder``.
+        version: rises when the meaning of its findings changes; part of finding ids.
+        use: name of the detector.
+        source: how the evidence came about, as in ``Finding.source``.
+        device_kinds: only series of these kinds; empty: all that have the metric.
+        params: as the pack states them.
+        origin: file and line.
+    """
+
+    id: str
+    version: int
+    domain: str
+    use: str
+    metric: str
+    kind: str
+    source: Literal["sensor", "video"]
+    device_kinds: tuple[str, ...]
+    params: Mapping[str, Param]
+    origin: str
+
+    def reads(self, device_kind: str, metric: str) -> bool:
+        """Whether it watches that metric of devices of that kind."""
+        return metric == self.metric and (not self.device_kinds or device_kind in self.device_kinds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentKind:
+    """A kind of incident.
+
+    Attributes:
+        by: findings at one place, or in one zone, belong together.
+        linger_s: how long after all evidence is over new evidence still belongs to it; then it is closed.
+        case_at: from this severity on a case is opened; ``None``: never by itself.
+        category: of that case.
+        skill: of the unit that is sent.
+        support_skill: of the crew a neighbour is asked for.
+        next_step: what the person at the desk does first.
+    """
+
+    id: str
+    domain: str
+    name: Text
+    by: Literal["place", "zone"]
+    linger_s: float
+    case_at: Severity | None
+    category: str
+    skill: str
+    support_skill: str
+    next_step: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """A case category (小类) with its time limits, seconds, and where they come from."""
+
+    id: str
+    domain: str
+    name: Text
+    accept_s: float
+    arrive_s: float
+    handle_s: float
+    check_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoClass:
+    """A class of events that cameras report."""
+
+    id: str
+    domain: str
+    name: Text
+    metric: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A city's own values for what ``entries`` do at a zone, a place or a device."""
+
+    entries: frozenset[str]
+    zone: str
+    place: str
+    device: str
+    params: Mapping[str, Param]
+
+    @property
+    def rank(self) -> int:
+        """The narrower wins: 3 a device, 2 a place, 1 a zone, 0 everywhere."""
+        return 3 if self.device else 2 if self.place else 1 if self.zone else 0
+
+    def applies(self, device: Device, place: Place | None) -> bool:
+        """Whether it speaks of this device at this place."""
+        return (
+            (not self.device or self.device == device.id)
+            and (not self.place or self.place == device.place)
+            and (not self.zone or (place is not None and self.zone == place.zone))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domains:
+    """All packs in force with the city's overrides. Maps are in the order of the files."""
+
+    version: str
+    packs: Mapping[str, Pack]
+    metrics: Mapping[str, Metric]
+    device_kinds: Mapping[str, DeviceKind]
+    detectors: tuple[Entry, ...]
+    kinds: Mapping[str, IncidentKind]
+    categories: Mapping[str, Category]
+    video: Mapping[str, VideoClass]
+    reasons: Mapping[str, Text]
+    overrides: Mapping[str, tuple[Override, ...]]
+    """Entry id to its overrides, the ones that win last."""
+
+    def params(self, entry: Entry, device: Device, place: Place | None = None) -> dict[str, Resolved]:
+        """The parameters of ``entry`` in force for ``device``, each with its origin.
+
+        Args:
+            entry: one of ``detectors``.
+            device: whose series is judged.
+            place: where it stands; ``None`` where it is not (yet) known: then its attributes are absent.
+
+        Returns:
+            Parameter name to value, in the pack's order. An absent value is NaN.
+        """
+        stated = dict(entry.params)
+        for override in self.overrides.get(entry.id, ()):
+            if override.applies(device, place):
+                stated.update({n: p for n, p in override.params.items() if n in stated})
+        return {name: _resolve(param, device, place) for name, param in stated.items()}
+
+    def to_json(self) -> dict[str, Any]:  # Any: plain JSON values
+        """Names, units, kinds, reasons, categories, device kinds and video classes, for screens."""
+        return {
+            "version": self.version,
+            "packs": {i: {"name": _text(p.name)} for i, p in self.packs.items()},
+            "metrics": {
+                i: {
+                    "domain": m.domain,
+                    "name": _text(m.name),
+                    "unit": m.unit,
+                    "lo": m.lo,
+                    "hi": m.hi,
+                    "period_s": m.period_s,
+                    "units": {u: list(c) for u, c in m.units.items()},
+                }
+                for i, m in self.metrics.items()
+            },
+            "device_kinds": {
+                i: {"domain": d.domain, "name": _text(d.name), "metrics": list(d.metrics), "icon": d.icon}
+                for i, d in self.device_kinds.items()
+            },
+            "kinds": {
+                i: {
+                    "domain": k.domain,
+                    "name": _text(k.name),
+                    "by": k.by,
+                    "linger_s": k.linger_s,
+                    "case_at": None if k.case_at is None else int(k.case_at),
+                    "category": k.category,
+                    "skill": k.skill,
+                    "support_skill": k.support_skill,
+                    "next_step": _text(k.next_step),
+                }
+                for i, k in self.kinds.items()
+            },
+            "categories": {
+                i: {
+                    "name": _text(c.name),
+                    "accept_s": c.accept_s,
+                    "arrive_s": c.arrive_s,
+                    "handle_s": c.handle_s,
+                    "check_s": c.check_s,
+                    "source": c.source,
+                }
+                for i, c in self.categories.items()
+            },
+            "video": {
+                i: {"domain": v.domain, "name": _text(v.name), "metric": v.metric, "kind": v.kind}
+                for i, v in self.video.items()
+            },
+            "reasons": {i: _text(t) for i, t in self.reasons.items()},
+            "detectors": [
+                {
+                    "id": e.id,
+                    "version": e.version,
+                    "domain": e.domain,
+                    "use": e.use,
+                    "metric": e.metric,
+                    "kind": e.kind,
+                    "source": e.source,
+                }
+                for e in self.detectors
+            ],
+        }
+
+
+def _resolve(param: Param, device: Device, place: Place | None) -> Resolved:
+    attributes = {"": {}, "device": device.attributes, "place": place.attributes if place else {}}[param.of]
+    given = attributes.get(param.attribute)
+    if given is None or not math.isfinite(given):
+        return Resolved(value=param.value, origin=param.origin, source=param.source)
+    if param.table is None:
+        return Resolved(value=given, origin=f"{param.of}.{param.attribute}", source=param.source)
+    value = param.table.get(f"{given:g}", param.value)
+    return Resolved(
+        value=value, origin=f"{param.origin} by {param.of}.{param.attribute}={given:g}", source=param.source
+    )
+
+
+def _text(text: Text) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}
