@@ -1,1 +1,1 @@
-"""Fusion into incidents, cases, orders; pure."""
+"""Fusion of findings into incidents, and what is done about them: cases, orders, deadlines, support. Pure."""

@@ -1,0 +1,154 @@
+"""What people (and the city) may decide, and what becomes of it."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from dispatch import cases, fusion, orders, response, support
+from dispatch.book import Book, grown
+from dispatch.state import State
+from yiwang.errors import BadInput, Conflict, NotAllowed
+from yiwang.model import (
+    Acknowledge,
+    CloseCase,
+    Command,
+    Dispatch,
+    Incident,
+    Receipt,
+    RequestSupport,
+    SendReceipt,
+    SupportAnswer,
+)
+
+CITY = "city"
+"""Who the city agent is in ``Command.by``."""
+
+DESK_ONLY: frozenset[Receipt] = frozenset({"verified", "cancelled"})
+
+Args = dict[str, Any]  # Any: plain JSON values
+
+
+def apply(book: Book, c: Command) -> Args:
+    """Carry a command out.
+
+    Everything is checked before anything is changed, so a refused command leaves no trace.
+
+    Returns:
+        What the sender may want to know, such as the id of the order made.
+
+    Raises:
+        BadInput: ``incident.unknown``, ``case.unknown``, ``order.unknown``, ``unit.unknown``, ``support.unknown``.
+        Conflict: ``incident.closed``, ``case.closed``, ``case.orders_open``, ``order.transition``, ``unit.busy``,
+            ``unit.off_duty``, ``support.over``.
+        NotAllowed: ``command.not_allowed``, ``order.not_yours``, ``receipt.desk_only``.
+    """
+    action = c.action
+    if isinstance(action, SendReceipt):
+        return _receipt(book, action, c.by)
+    _may(c)
+    match action:
+        case Acknowledge():
+            return _acknowledge(book, action, c.by)
+        case Dispatch():
+            return _dispatch(book, action, c.by)
+        case CloseCase():
+            return _close_case(book, action, c.by)
+        case RequestSupport():
+            support.help_out(book, action)
+        case SupportAnswer():
+            _support_answer(book, action, c.by)
+    return {}
+
+
+def is_desk(by: str) -> bool:
+    """Whether a sender is a desk (``desk-0``, ``desk-city``) and not a unit or the city agent."""
+    return by.startswith("desk")
+
+
+def _may(c: Command) -> None:
+    for_city = isinstance(c.action, RequestSupport | SupportAnswer)
+    if is_desk(c.by) or (for_city and c.by == CITY):
+        return
+    do = type(c.action).__struct_config__.tag
+    who = "a desk or the city agent" if for_city else "a desk"
+    raise NotAllowed("command.not_allowed", f"{do} is for {who}, not for {c.by}", by=c.by, do=do)
+
+
+def _incident(state: State, id_: str) -> Incident:
+    row = state.incidents.get(id_)
+    if id_ in state.gone or (row is not None and row.state == "closed"):
+        raise Conflict("incident.closed", f"incident {id_} is closed", incident=id_)
+    if row is None:
+        message = f"district {state.district} has no incident {id_}"
+        raise BadInput("incident.unknown", message, incident=id_)
+    return row
+
+
+def _acknowledge(book: Book, action: Acknowledge, by: str) -> Args:
+    row = _incident(book.state, action.incident)
+    if not row.acknowledged_by:
+        history = grown(row.history, book.step("acknowledged", by, severity=row.severity))
+        book.put(replace(row, acknowledged_by=by, acknowledged_ns=book.t_ns, history=history))
+    return {}
+
+
+def _dispatch(book: Book, action: Dispatch, by: str) -> Args:
+    state = book.state
+    incident = _incident(state, action.incident)
+    unit = state.roster.get(action.unit)
+    if unit is None:
+        message = f"district {state.district} has no unit {action.unit}"
+        raise BadInput("unit.unknown", message, unit=action.unit)
+    if not unit.on_duty:
+        raise Conflict("unit.off_duty", f"unit {unit.id} is not on duty", unit=unit.id)
+    order = state.units[unit.id].order
+    if order:
+        message = f"unit {unit.id} has order {order}, choose another or wait"
+        raise Conflict("unit.busy", message, unit=unit.id, order=order)
+    case = incident.case or cases.open_case(book, incident, state.plans[incident.kind], by)
+    return {"case": case, "order": response.send(book, case, unit, by=by)}
+
+
+def _close_case(book: Book, action: CloseCase, by: str) -> Args:
+    state = book.state
+    row = state.cases.get(action.case)
+    if action.case in state.gone or (row is not None and row.stage == "closed"):
+        raise Conflict("case.closed", f"case {action.case} is closed", case=action.case)
+    if row is None:
+        message = f"district {state.district} has no case {action.case}"
+        raise BadInput("case.unknown", message, case=action.case)
+    cases.close(book, row.id, by=by, result=action.result, note=action.note)
+    if action.result == "false_alarm" and state.incidents[row.incident].state != "closed":
+        fusion.close(book, row.incident, by=by, reason="false_alarm")
+    return {}
+
+
+def _receipt(book: Book, action: SendReceipt, by: str) -> Args:
+    state = book.state
+    order = state.orders.get(action.order)
+    if order is None and action.order not in state.gone:
+        message = f"district {state.district} has no order {action.order}"
+        raise BadInput("order.unknown", message, order=action.order)
+    desk = is_desk(by) or by == CITY
+    if order is not None and not desk and by != order.unit:
+        message = f"order {order.id} is for unit {order.unit}, not for {by}"
+        raise NotAllowed("order.not_yours", message, order=order.id, by=by)
+    if action.receipt in DESK_ONLY and not desk:
+        message = f"an order is {action.receipt} by a desk, not by {by}"
+        raise NotAllowed("receipt.desk_only", message, order=action.order, by=by, receipt=action.receipt)
+    now = state.gone[action.order] if order is None else order.state
+    if orders.moves(action.order, now, action.receipt):  # type: ignore[arg-type]  # gone keeps the last state
+        response.receipt(book, action.order, action.receipt, by=by, note=action.note)
+    return {}
+
+
+def _support_answer(book: Book, action: SupportAnswer, by: str) -> None:
+    changed = support.answered(book, action, by)
+    case = book.state.incidents[action.incident].case
+    if not changed or not case:
+        return
+    if action.granted:
+        if book.state.cases[case].stage == "accepted":
+            cases.advance(book, case, "dispatched", by, request=action.request)
+    elif not orders.live_of(book.state, book.state.cases[case].orders):
+        response.escalate(book, case)

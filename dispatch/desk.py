@@ -1,0 +1,130 @@
+"""The desk of one district: its incidents, cases, orders and units, as one object over one state."""
+
+from typing import Self
+
+import msgspec
+
+from dispatch import commands, deadlines, fusion, response
+from dispatch.book import Book
+from dispatch.plans import plans_of
+from dispatch.state import Spot, State, remember
+from yiwang.domains import Domains
+from yiwang.errors import YiwangError
+from yiwang.model import Body, Command, CommandResult, Finding, Trouble, UnitState
+from yiwang.registry import Registry
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(State)
+
+
+class Desk:
+    """Turns findings, ticks and commands into incidents, cases and orders.
+
+    Every call returns the objects it changed, each once and whole: incidents, cases, orders, units, then support
+    messages and troubles; a command's result comes last. Nothing but the calls and their order decides what comes
+    out.
+
+    Args:
+        district: number of the district.
+    """
+
+    def __init__(self, district: int) -> None:
+        self._state = State(district=district)
+
+    def rules(self, domains: Domains) -> None:
+        """Take the rules in force; open incidents go on, under their old plan where their kind is gone."""
+        state = self._state
+        plans = plans_of(domains)
+        for incident in state.incidents.values():
+            if incident.kind not in plans:
+                plans[incident.kind] = state.plans[incident.kind]
+        state.plans = plans
+        state.rules = domains.version
+
+    def registry(self, change: Registry) -> list[Body]:
+        """Take places and units that are new or changed; returns the units whose duty changed or that are new."""
+        state = self._state
+        book = Book(state, state.now_ns)
+        for place in change.places:
+            state.places[place.id] = Spot(place.zone, place.name, place.lon, place.lat)
+        for unit in change.units:
+            state.roster[unit.id] = unit
+            old = state.units.get(unit.id)
+            if old is None or old.on_duty != unit.on_duty:
+                order = "" if old is None else old.order
+                rev = 0 if old is None else old.rev
+                book.put(
+                    UnitState(
+                        id=unit.id,
+                        rev=rev,
+                        district=state.district,
+                        on_duty=unit.on_duty,
+                        order=order,
+                        t_ns=state.now_ns,
+                    )
+                )
+        return book.close()
+
+    def finding(self, f: Finding, now_ns: int) -> list[Body]:
+        """Fuse a finding into an incident and do what that needs."""
+        book = Book(self._state, max(self._now(now_ns), f.t_ns))
+        plan = self._state.plans.get(f.kind)
+        if plan is None:
+            args = {"kind": f.kind, "detector": f.detector, "finding": f.id}
+            return [Trouble(code="dispatch.unknown_kind", t_ns=book.t_ns, args=args)]
+        taken = fusion.take(book, plan, f)
+        if taken is not None:
+            incident, worse = taken
+            response.respond(book, incident, worse=worse)
+        return book.close()
+
+    def tick(self, now_ns: int) -> list[Body]:
+        """Close what is over, look after deadlines, offer orders to the next unit."""
+        book = Book(self._state, self._now(now_ns))
+        deadlines.tick(book)
+        return book.close()
+
+    def command(self, c: Command, now_ns: int) -> list[Body]:
+        """Carry out a decision; the last body is its one ``CommandResult``."""
+        state = self._state
+        t_ns = max(self._now(now_ns), c.t_ns)
+        if c.command_id in state.commands:
+            first = {"first": state.commands[c.command_id]}
+            result = CommandResult(
+                command_id=c.command_id, by=c.by, ok=True, t_ns=t_ns, code="command.repeat", args=first
+            )
+            return [result]
+        book = Book(state, t_ns)
+        try:
+            args = commands.apply(book, c)
+            result = CommandResult(command_id=c.command_id, by=c.by, ok=True, t_ns=t_ns, args=args)
+        except YiwangError as error:
+            result = CommandResult(
+                command_id=c.command_id,
+                by=c.by,
+                ok=False,
+                t_ns=t_ns,
+                code=error.code,
+                message=error.message,
+                args=error.details,
+            )
+        remember(state.commands, c.command_id, result.code)
+        return [*book.close(), result]
+
+    def dump(self) -> bytes:
+        """The whole state; equal histories give equal bytes."""
+        return _encoder.encode(self._state)
+
+    @classmethod
+    def load(cls, data: bytes, domains: Domains) -> Self:
+        """The desk that ``dump`` described; it goes on exactly as the other would have."""
+        state = _decoder.decode(data)
+        desk = cls(state.district)
+        desk._state = state
+        desk.rules(domains)
+        return desk
+
+    def _now(self, now_ns: int) -> int:
+        """Event time never goes back. A reading's or a command's own time is not trusted to move it on."""
+        self._state.now_ns = max(self._state.now_ns, now_ns)
+        return self._state.now_ns

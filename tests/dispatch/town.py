@@ -1,0 +1,206 @@
+"""A small town for the tests of dispatch: two places in one zone, one elsewhere, crews, and short words."""
+
+import itertools
+from typing import Any
+
+from dispatch.desk import Desk
+from yiwang.domains import Category, Domains, IncidentKind
+from yiwang.model import (
+    Action,
+    Body,
+    Case,
+    Command,
+    CommandResult,
+    Finding,
+    Incident,
+    Order,
+    SendReceipt,
+    Severity,
+    SupportNeeded,
+    SupportOffer,
+    UnitState,
+)
+from yiwang.registry import Place, Registry, Text, Unit
+
+S = 1_000_000_000
+LINGER_S = 600
+ACCEPT_S, ARRIVE_S, HANDLE_S, CHECK_S = 120, 900, 3600, 1800
+
+
+def kind(name: str, **changes: Any) -> IncidentKind:
+    fields: dict[str, Any] = {
+        "id": name,
+        "domain": "test",
+        "name": Text(name),
+        "by": "place",
+        "linger_s": LINGER_S,
+        "case_at": Severity.II,
+        "category": "urgent",
+        "skill": "drainage",
+        "support_skill": "",
+        "next_step": Text("看"),
+    }
+    return IncidentKind(**{**fields, **changes})
+
+
+def domains(version: str = "r1", *, without: tuple[str, ...] = ()) -> Domains:
+    kinds = (
+        kind("flood", support_skill="drainage"),
+        kind("jam", by="zone", skill="traffic"),
+        kind("rain", case_at=None, category="", skill=""),
+        kind("smell", skill="", category=""),
+        kind("gas", skill="gas", support_skill="fire"),
+    )
+    urgent = Category(
+        id="urgent",
+        domain="test",
+        name=Text("紧急"),
+        accept_s=ACCEPT_S,
+        arrive_s=ARRIVE_S,
+        handle_s=HANDLE_S,
+        check_s=CHECK_S,
+        source="test",
+    )
+    return Domains(
+        version=version,
+        packs={},
+        metrics={},
+        device_kinds={},
+        detectors=(),
+        kinds={k.id: k for k in kinds if k.id not in without},
+        categories={"urgent": urgent},
+        video={},
+        reasons={},
+        overrides={},
+    )
+
+
+def place(name: str, zone: str, lon: float, lat: float = 23.0) -> Place:
+    return Place(
+        id=name, district=0, zone=zone, kind="road", name=Text(f"{name}路", name.upper()), lon=lon, lat=lat
+    )
+
+
+def unit(name: str, skill: str, lon: float, *, on_duty: bool = True, district: int = 0) -> Unit:
+    return Unit(
+        id=name,
+        district=district,
+        name=Text(f"{name}队", name),
+        skill=skill,
+        lon=lon,
+        lat=23.0,
+        on_duty=on_duty,
+    )
+
+
+PLACES = (place("a", "ring", 113.0), place("b", "ring", 113.1), place("c", "", 113.2))
+UNITS = (
+    unit("pump1", "drainage", 113.01),
+    unit("pump2", "drainage", 113.02),
+    unit("tow1", "traffic", 113.0),
+    unit("gas1", "gas", 113.0),
+)
+
+
+def finding(
+    level: int, id_: str = "F-1", t_s: float = 0.0, at: str = "a", kind: str = "flood", **changes: Any
+) -> Finding:
+    fields: dict[str, Any] = {
+        "id": id_,
+        "detector": "depth.ladder",
+        "version": "r1",
+        "domain": "test",
+        "kind": kind,
+        "series": 3,
+        "device": f"dev-{id_}",
+        "metric": "water_depth",
+        "place": at,
+        "level": level,
+        "since_ns": 0,
+        "t_ns": round(t_s * S),
+        "value": 30.0,
+        "limit": 27.0,
+        "reason": "depth.above",
+    }
+    return Finding(**{**fields, **changes})
+
+
+class Town:
+    """A desk and what it has said: the newest state of each object, and every body in order."""
+
+    def __init__(self, units: tuple[Unit, ...] = UNITS, district: int = 0) -> None:
+        self.desk = Desk(district)
+        self.desk.rules(domains())
+        self.said: list[Body] = []
+        self.incidents: dict[str, Incident] = {}
+        self.cases: dict[str, Case] = {}
+        self.orders: dict[str, Order] = {}
+        self.units: dict[str, UnitState] = {}
+        self.now_s = 0.0
+        self._ids = itertools.count()
+        self.hear(self.desk.registry(Registry(version=1, places=PLACES, units=units)))
+
+    def hear(self, bodies: list[Body]) -> list[Body]:
+        self.said.extend(bodies)
+        for body in bodies:
+            match body:
+                case Incident():
+                    self.incidents[body.id] = body
+                case Case():
+                    self.cases[body.id] = body
+                case Order():
+                    self.orders[body.id] = body
+                case UnitState():
+                    self.units[body.id] = body
+        return bodies
+
+    def find(self, level: int, id_: str = "F-1", **changes: Any) -> list[Body]:
+        f = finding(level, id_, **{"t_s": self.now_s, **changes})
+        return self.hear(self.desk.finding(f, round(self.now_s * S)))
+
+    def wait(self, seconds: float) -> list[Body]:
+        self.now_s += seconds
+        return self.hear(self.desk.tick(round(self.now_s * S)))
+
+    def command(self, action: Action, by: str = "desk-0", id_: str = "", t_s: float = 0.0) -> list[Body]:
+        c = Command(
+            command_id=id_ or f"c{next(self._ids)}", by=by, t_ns=round(t_s * S), ingest_ns=0, action=action
+        )
+        return self.hear(self.desk.command(c, round(self.now_s * S)))
+
+    def do(self, action: Action, by: str = "desk-0") -> CommandResult:
+        """A command and its result."""
+        result = self.command(action, by)[-1]
+        assert isinstance(result, CommandResult)
+        return result
+
+    def receipt(self, order: Order, receipt: Any, by: str = "") -> CommandResult:
+        return self.do(SendReceipt(order=order.id, receipt=receipt), by or order.unit)
+
+    @property
+    def incident(self) -> Incident:
+        """The newest incident."""
+        return list(self.incidents.values())[-1]
+
+    @property
+    def case(self) -> Case:
+        """The newest case."""
+        return list(self.cases.values())[-1]
+
+    @property
+    def order(self) -> Order:
+        """The newest order."""
+        return list(self.orders.values())[-1]
+
+    @property
+    def asked(self) -> list[SupportNeeded]:
+        return [b for b in self.said if isinstance(b, SupportNeeded)]
+
+    @property
+    def offers(self) -> list[SupportOffer]:
+        return [b for b in self.said if isinstance(b, SupportOffer)]
+
+
+def words(thing: Incident | Case) -> list[str]:
+    """The codes of a history."""
+    return [step.what for step in thing.history]
