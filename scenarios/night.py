@@ -22,8 +22,8 @@ from yiwang.registry import Device, Registry, Text
 Signal = Callable[[F64, np.random.Generator], F64]  # seconds since the start (n,) -> values (n,)
 
 PERIOD_S = {"water_depth": 10.0, "rain_intensity": 30.0, "link_speed": 10.0, "gas_lel": 10.0}
-FLOODED, BLOCKED, LEAKING = "UP-003", "LK-010", "VC-007"
-QUEUE = ("LK-010", "LK-009", "LK-008")  # the blocked link and the queue that grows back from it
+FLOODED, POURING, BLOCKED, LEAKING = "UP-003", "ST-03", "LK-010", "VC-007"
+QUEUE = (BLOCKED, "LK-009", "LK-008")  # the blocked link and the queue that grows back from it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +60,13 @@ SPEED = Course(t_s=(470, 500, 1500, 1800), value=(1.0, 0.11, 0.13, 1.0))  # shar
 RAIN = Course(t_s=(0, 60, 300, 780, 1200, 1800), value=(2, 18, 62, 74, 22, 1))  # mm/h
 
 
-def night(*, start_ns: int, seed: int = 20261123, duration_s: float = 3000.0) -> Scenario:
+def night(*, start_ns: int, seed: int = 20261123, duration_s: float = 4500.0) -> Scenario:
     """The night from ``start_ns`` on.
 
     Args:
         start_ns: event time of its first second.
         seed: of the city and of the noise.
-        duration_s: length of the feed in event time; the last incident is over by about 2700 s.
+        duration_s: length of the feed in event time; the last incident is closed by about 4400 s.
     """
     return build("night", generate(seed), start_ns=start_ns, seed=seed, duration_s=duration_s, troubled=True)
 
@@ -90,7 +90,7 @@ def build(name: str, city: City, *, start_ns: int, seed: int, duration_s: float,
         title=Text("暴雨之夜", "Cloudburst night") if troubled else Text("平静之夜", "Quiet night"),
         start_ns=start_ns,
         end_ns=start_ns + round(duration_s * SECOND),
-        settle_s=900.0,
+        settle_s=300.0,
         tick_s=1.0,
         districts=city.districts,
         registries=regs,
@@ -147,8 +147,8 @@ def _signal(device: Device, metric: str, *, troubled: bool) -> Signal:
             return lambda t, rng: np.maximum(0.0, GAS.at(t) + rng.normal(0, 0.2, len(t)))
         return lambda t, rng: np.abs(rng.normal(0.8, 0.3, len(t)))
     if metric == "rain_intensity":
-        share = (0.75 + 0.25 * hash_unit(device.id)) if here else 0.06
-        return lambda t, rng: np.maximum(0.0, share * RAIN.at(t) + rng.normal(0, 0.4, len(t)))
+        share = 0.06 if not here else 1.0 if device.place == POURING else 0.2
+        return lambda t, rng: np.maximum(0.0, share * RAIN.at(t) + rng.normal(0, 0.3, len(t)))
     raise ValueError(f"no signal for metric {metric}")
 
 
@@ -191,7 +191,19 @@ def _truth(start_ns: int) -> tuple[Truth, ...]:
         return start_ns + round(seconds * SECOND)
 
     flood = {"4": 5.0, "3": 15.0, "2": 27.0, "1": 50.0}
+    rain = {"4": 20.0, "3": 50.0}
     return (
+        Truth(
+            id="rain",
+            kind="heavy_rain",
+            district=0,
+            place="CA-03",
+            severity=3,
+            begin_ns=at(RAIN.reaches(20.0)),
+            end_ns=at(RAIN.leaves(20.0)),
+            within_s=45.0,
+            reaches_ns={level: at(RAIN.reaches(mm)) for level, mm in rain.items()},
+        ),
         Truth(
             id="flood",
             kind="road_flooding",

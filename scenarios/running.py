@@ -15,7 +15,6 @@ from sql.registry import upsert
 from yiwang.broker import ensure_topics, start_consumer
 from yiwang.errors import Unavailable
 from yiwang.model import Incident, Order
-from yiwang.registry import Registry
 from yiwang.runs import Run
 
 _POLL_S = 0.1
@@ -46,25 +45,16 @@ async def prepare(run: Run, scenario: Scenario, *, bootstrap: str, dsn: str) -> 
                 connection,
                 districts=scenario.districts,
                 places=[p for r in scenario.registries.values() for p in r.places],
-                devices=[d for r in scenario.registries.values() for d in _bare(r)],
+                devices=[d for r in scenario.registries.values() for d in r.devices],
                 units=[u for r in scenario.registries.values() for u in r.units],
-                metrics={
-                    d.id: [s.metric for s in d.series]
-                    for r in scenario.registries.values()
-                    for d in r.devices
-                },
-                map_layer=("base", scenario.base_map),
+                map_layer={"base": scenario.base_map},
             )
         for number, registry in scenario.registries.items():
-            if given[number].devices != registry.devices:
+            if {d.id: d.series for d in given[number].devices} != {d.id: d.series for d in registry.devices}:
                 raise AssertionError(f"series of district {number} were numbered otherwise")
     finally:
         await db.close()
     await ensure_topics(bootstrap, run.topics, run.districts)
-
-
-def _bare(registry: Registry) -> list[msgspec.Struct]:
-    return [msgspec.structs.replace(d, series=()) for d in registry.devices]
 
 
 async def wait_until_through(run: Run, *, bootstrap: str, dsn: str, stalled_s: float = 60.0) -> None:

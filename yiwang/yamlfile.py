@@ -14,6 +14,16 @@ T = TypeVar("T")
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
+class _Plain(yaml.SafeLoader):
+    """YAML without its own idea of times: ours are texts with a zone."""
+
+
+_Plain.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def load(path: Path, type_: type[T], *, code: str) -> T:
     """Read ``path`` as ``type_`` (a msgspec Struct with ``forbid_unknown_fields``).
 
@@ -25,8 +35,8 @@ def load(path: Path, type_: type[T], *, code: str) -> T:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{code}.missing", f"{path} cannot be read: {error}", file=str(path)) from error
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Plain)
+        data = yaml.load(text, Loader=_Plain)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
