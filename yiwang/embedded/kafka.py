@@ -111,9 +111,9 @@ class EmbeddedKafka:
 
     def stop(self) -> None:
         """End the broker in order (SIGTERM), by force after 15 s."""
-        if self._child is not None:
-            process.stop(self._child, signal.SIGTERM, grace_s=15.0)
-            self._child = None
+        child, self._child = self._child, None
+        if child is not None:
+            process.stop(child, signal.SIGTERM, grace_s=15.0)
 
     def __enter__(self) -> Self:
         return self.start()

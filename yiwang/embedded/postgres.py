@@ -101,9 +101,9 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Fast shutdown (SIGINT: clients are cut off, data is safe), by force after 15 s."""
-        if self._child is not None:
-            process.stop(self._child, signal.SIGINT, grace_s=15.0)
-            self._child = None
+        child, self._child = self._child, None
+        if child is not None:
+            process.stop(child, signal.SIGINT, grace_s=15.0)
 
     def __enter__(self) -> Self:
         return self.start()
