@@ -1,0 +1,198 @@
+"""A bank of latches: limits with hysteresis and delays, element by element. The common heart of ladder and grade.
+
+Each series has k latches. A latch of limit L, hysteresis h turns on when v >= L has held for ``on_ns``, and off
+when v < L - h has held for ``off_ns``, both of event time between readings. A limit that is NaN is not in use.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.protocol import Param
+from yiwang.columns import F64, I8, I32, I64, U8, Quality, Round
+
+NONE = np.iinfo(np.int64).min
+"""No such moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """Parameters of k latches, for n series each or for all.
+
+    Attributes:
+        limit: float64 (n, k) or (k,), NaN for a latch that is not in use.
+        hysteresis: as ``limit``.
+        level: as ``limit``: the level a latch stands for, 1 most severe; 0 for none.
+        on_ns: int64 (n, 1) or (1,).
+        off_ns: as ``on_ns``.
+        lowest: float64 (n,) or (): no value below it can turn a latch on.
+    """
+
+    limit: F64
+    hysteresis: F64
+    level: F64
+    on_ns: I64
+    off_ns: I64
+    lowest: F64
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        limit: Sequence[Param],
+        hysteresis: Sequence[Param],
+        level: Sequence[Param],
+        on_s: Param,
+        off_s: Param,
+    ) -> "Bank":
+        """From one parameter a latch, most severe latch first; delays in seconds."""
+        limits = _columns(limit)
+        return cls(
+            limit=limits,
+            hysteresis=_columns(hysteresis),
+            level=_columns(level),
+            on_ns=_nanoseconds(on_s),
+            off_ns=_nanoseconds(off_s),
+            lowest=np.asarray(np.fmin.reduce(limits, axis=-1)),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class LatchState:
+    """State of n series with k latches each.
+
+    Attributes:
+        on: bool (n, k).
+        turn_ns: int64 (n, k), since when readings have spoken against ``on`` without a break; NONE.
+        busy: bool (n,), whether anything is on or turning: other series need no look while they are calm.
+        level: int8 (n,), level last said; 0 none.
+        since_ns: int64 (n,), start of the episode; NONE while there is none.
+    """
+
+    on: NDArray[np.bool_]
+    turn_ns: I64
+    busy: NDArray[np.bool_]
+    level: I8
+    since_ns: I64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """The m series whose level changed.
+
+    Attributes:
+        rows: int64 (m,), index into the round.
+        series: int32 (m,).
+        level: int8 (m,), the new level.
+        since_ns: int64 (m,), start of the episode.
+        latch: int64 (m,), the latch that decided: the one that gives the new level when it rose, else the one
+            that gave the old.
+        rose: bool (m,), whether it became more severe.
+    """
+
+    rows: I64
+    series: I32
+    level: I8
+    since_ns: I64
+    latch: I64
+    rose: NDArray[np.bool_]
+
+
+def start(n: int, k: int) -> LatchState:
+    """``n`` series, all off."""
+    return LatchState(
+        on=np.zeros((n, k), np.bool_),
+        turn_ns=np.full((n, k), NONE),
+        busy=np.zeros(n, np.bool_),
+        level=np.zeros(n, np.int8),
+        since_ns=np.full(n, NONE),
+    )
+
+
+def usable(value: F64, quality: U8) -> NDArray[np.bool_]:
+    """Finite readings that nobody suspects; a reading stamped with ingest time (CLOCK) is one."""
+    good: NDArray[np.bool_] = np.isfinite(value) & ((quality & Quality.SUSPECT) == 0)
+    return good
+
+
+def step(bank: Bank, state: LatchState, r: Round, value: F64) -> Turned | None:
+    """Take a round; changes ``state`` in place.
+
+    Args:
+        bank: the parameters.
+        state: of n series.
+        r: the round, of m readings.
+        value: float64 (m,), its values, negated where low is worse.
+
+    Returns:
+        What changed, or ``None``.
+    """
+    used = np.flatnonzero(usable(value, r.quality))
+    s = r.series[used]
+    rows = used[state.busy[s] | (value[used] >= _of(bank.lowest, s, 1))]
+    if len(rows) == 0:
+        return None
+    s = r.series[rows]
+    t = r.t_ns[rows, None]
+    v = value[rows, None]
+    bound = _of(bank.limit, s)
+    on = state.on[s] & ~np.isnan(bound)  # a limit taken out of use is off at once
+    against = np.where(on, v < bound - _of(bank.hysteresis, s), v >= bound)
+    turn = np.where(state.turn_ns[s] == NONE, t, state.turn_ns[s])
+    flip = against & (t - turn >= np.where(on, _of(bank.off_ns, s), _of(bank.on_ns, s)))
+    begun = np.where(flip & ~on, turn, np.iinfo(np.int64).max).min(axis=1)
+    released = flip & on
+    on ^= flip
+    turn = np.where(against & ~flip, turn, NONE)
+    state.on[s] = on
+    state.turn_ns[s] = turn
+    state.busy[s] = on.any(axis=1) | (turn != NONE).any(axis=1)
+
+    weight = np.broadcast_to(_of(bank.level, s), on.shape)
+    rank = np.where(on & (weight > 0), weight, np.inf)
+    best = rank.min(axis=1)
+    new = np.where(np.isfinite(best), best, 0).astype(np.int8)
+    old = state.level[s]
+    c = np.flatnonzero(new != old)
+    if len(c) == 0:
+        return None
+    s, old, new = s[c], old[c], new[c]
+    rose = (old == 0) | ((new > 0) & (new < old))
+    of_old = weight[c] == old[:, None]
+    left = (of_old.astype(np.int8) + (of_old & released[c])).argmax(axis=1)
+    # without a latch that turned on now (levels or limits were changed meanwhile) the episode starts here
+    since = np.where(old == 0, np.minimum(begun[c], t[c, 0]), state.since_ns[s])
+    state.level[s] = new
+    state.since_ns[s] = np.where(new == 0, NONE, since)
+    return Turned(
+        rows=rows[c],
+        series=s,
+        level=new,
+        since_ns=since,
+        latch=np.where(rose, rank[c].argmin(axis=1), left),
+        rose=rose,
+    )
+
+
+def decided(bank: Bank, turned: Turned) -> F64:
+    """The threshold each change was held against: float64 (m,), limit, or limit - hysteresis on the way back."""
+    limit = _of(bank.limit, turned.series)
+    back = limit - _of(bank.hysteresis, turned.series)
+    both = np.broadcast_to(np.where(turned.rose[:, None], limit, back), (len(turned.rows), limit.shape[-1]))
+    return both[np.arange(len(turned.rows)), turned.latch]
+
+
+def _of(param: NDArray[Any], s: I32, one: int = 2) -> NDArray[Any]:  # Any: float64 or int64
+    """A parameter's rows of the given series; one row stands for all."""
+    return param[s] if param.ndim == one else param
+
+
+def _columns(params: Sequence[Param]) -> F64:
+    return np.stack(np.broadcast_arrays(*(np.asarray(p, np.float64) for p in params)), axis=-1)
+
+
+def _nanoseconds(seconds: Param) -> I64:
+    return np.rint(np.asarray(seconds, np.float64) * 1e9).astype(np.int64)[..., None]

@@ -1,0 +1,61 @@
+"""Detector states as data: growing, keeping, taking back. A state is a dataclass whose fields are arrays (n,) or (n, k)."""
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from yiwang.errors import BadInput
+
+S = TypeVar("S")
+
+
+def grow(state: S, fresh: S) -> S:
+    """``fresh`` (``start`` of more series) with the old rows of ``state`` copied in; returns ``fresh``.
+
+    Raises:
+        ValueError: when ``fresh`` has fewer series.
+    """
+    for field in fields(state):  # type: ignore[arg-type]  # a dataclass by protocol
+        old, new = getattr(state, field.name), getattr(fresh, field.name)
+        if len(new) < len(old):
+            raise ValueError(f"a state of {len(old)} series does not shrink to {len(new)}")
+        new[: len(old)] = old
+    return fresh
+
+
+def dump_state(state: object) -> dict[str, Any]:  # Any: str, list of int, bytes
+    """A state as plain values for msgpack, exact to the last bit: field to {"dtype", "shape", "data"}."""
+    return {
+        field.name: {"dtype": array.dtype.str, "shape": list(array.shape), "data": array.tobytes()}
+        for field in fields(state)  # type: ignore[arg-type]  # a dataclass by protocol
+        for array in [np.ascontiguousarray(getattr(state, field.name))]
+    }
+
+
+def load_state(like: S, dumped: dict[str, Any]) -> S:  # Any: as from dump_state
+    """A state from ``dump_state``.
+
+    Args:
+        like: a state of the same detector, any number of series; ``detector.start(0)`` will do.
+        dumped: what ``dump_state`` gave.
+
+    Raises:
+        BadInput: ``state.shape`` when it is the state of another detector, or of another release of it.
+    """
+    arrays: dict[str, np.ndarray[Any, Any]] = {}  # Any: dtype and shape are checked against ``like``
+    own = {field.name: getattr(like, field.name) for field in fields(like)}  # type: ignore[arg-type]
+    if own.keys() != dumped.keys():
+        raise _other(like, f"fields {sorted(dumped)}, expected {sorted(own)}")
+    rows = {entry["shape"][0] for entry in dumped.values() if entry["shape"]}
+    for name, model in own.items():
+        entry = dumped[name]
+        shape = tuple(entry["shape"])
+        if entry["dtype"] != model.dtype.str or len(rows) != 1 or shape[1:] != model.shape[1:] or not shape:
+            raise _other(like, f"{name}: {entry['dtype']} {shape}, expected {model.dtype.str} (n, …)")
+        arrays[name] = np.frombuffer(entry["data"], model.dtype).reshape(shape).copy()
+    return type(like)(**arrays)
+
+
+def _other(like: object, problem: str) -> BadInput:
+    return BadInput("state.shape", f"not a state of {type(like).__name__}: {problem}")
