@@ -1,0 +1,323 @@
+"""One detector entry at work in a district: its own dense rows, its parameters, its state. Pure."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+import detectors.registry
+from detectors.protocol import Detector, Quiet
+from detectors.state import dump_state, grow, load_state
+from streams.machine_rules import Book, Rulebook
+from yiwang.columns import I32, I64, NO_FINDINGS, FindingColumns, Round
+from yiwang.domains import Domains, Entry
+from yiwang.errors import BadInput
+from yiwang.ids import derive
+from yiwang.model import Finding
+
+State = Any  # a detector's own dataclass of arrays; only the detector knows its fields
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A detector raised while it worked on a zone.
+
+    Attributes:
+        position: of the reading in the batch at which it did; 0 in a tick.
+        zone: which is now left out.
+        error: name of the exception's class.
+        message: the exception's text.
+    """
+
+    position: int
+    zone: str
+    error: str
+    message: str
+
+
+class Lane:
+    """A detector entry with everything it needs.
+
+    Rows are the detector's own dense numbers; ``row_of`` int32 by series of the district, -1 where it does not
+    watch the series or the series' zone is out. A row, once given, stays the series' row.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.kind: type[Detector[Any]] = detectors.registry.get(entry.use)
+        self.series: list[int] = []  # row -> series
+        self.zones: list[str] = []  # row -> zone
+        self.row: dict[int, int] = {}  # series -> row, also of rows in zones that are out
+        self.params: dict[str, list[float]] = {name: [] for name in entry.params}
+        self.out: set[str] = set()
+        self.open: dict[int, Finding] = {}  # series -> newest finding that is not over
+        self.row_of: I32 = np.empty(0, np.int32)
+        self.live: I64 = np.empty(0, np.int64)  # rows that are watched and not out
+        self.detector: Detector[Any] = self._make()
+        self.state: State = self.detector.start(0)
+        self.ticks = not issubclass(self.kind, Quiet)
+
+    # ---- registry and rules ----
+
+    def assign(self, book: Book, domains: Domains, only: set[str] | None = None) -> list[Finding]:
+        """Bring rows and parameters up to date for devices ``only``, or for all.
+
+        Returns:
+            Findings that end because their series is no longer watched.
+
+        Raises:
+            BadInput: the detector refuses the parameters; nothing has changed then but the parameters.
+        """
+        watched = dict(book.rows(self.entry, only))
+        for series, device in watched.items():
+            values = domains.params(self.entry, device, book.places.get(device.place))
+            row = self.row.get(series)
+            if row is None:
+                self.row[series] = len(self.series)
+                self.series.append(series)
+                self.zones.append(book.zone(device))
+                for name, column in self.params.items():
+                    column.append(values[name].value)
+            else:
+                self.zones[row] = book.zone(device)
+                for name, column in self.params.items():
+                    column[row] = values[name].value
+        self.detector = self._make()
+        self.state = grow(self.state, self.detector.start(len(self.series)))
+        self.row_of = np.full(1 + max((*self.series, *book.series), default=-1), -1, np.int32)
+        self.row_of[self.series] = np.arange(len(self.series), dtype=np.int32)
+        unwatched = [s for s in self.series if not self._watches(book, s)]
+        self.row_of[unwatched] = -1
+        self._leave_out()
+        return [self.open.pop(s) for s in unwatched if s in self.open]
+
+    def _watches(self, book: Book, series: int) -> bool:
+        device, metric = book.series.get(series, ("", ""))
+        return bool(device) and self.entry.reads(book.devices[device].kind, metric)
+
+    def succeed(self, old: "Lane") -> list[Finding]:
+        """Take over rows and state of the same entry under older rules; zones that were out begin afresh.
+
+        Returns:
+            Findings that end with the zones that begin afresh.
+        """
+        self.series, self.zones, self.row = old.series, old.zones, old.row
+        self._forget_params()
+        self.open = old.open
+        self.state = old.state
+        rows = np.array([r for r, zone in enumerate(self.zones) if zone in old.out], np.int64)
+        if len(rows):
+            _put(self.state, rows, old.detector.start(len(rows)))
+        ended = [s for s in self.open if self.zones[self.row[s]] in old.out]
+        return [self.open.pop(s) for s in ended]
+
+    def _forget_params(self) -> None:
+        """As the pack states them; ``assign`` then fills in what is in force where somebody watches."""
+        self.params = {name: [param.value] * len(self.series) for name, param in self.entry.params.items()}
+
+    def fits(self, entry: Entry) -> bool:
+        """Whether the state goes on under a newer version of the entry."""
+        mine = self.entry
+        return (mine.id, mine.use, mine.version, mine.metric) == (
+            entry.id,
+            entry.use,
+            entry.version,
+            entry.metric,
+        )
+
+    def _make(self, rows: list[int] | None = None) -> Detector[Any]:
+        columns = {
+            name: np.array(values if rows is None else [values[r] for r in rows], np.float64)
+            for name, values in self.params.items()
+        }
+        try:
+            return self.kind(**columns)
+        except Exception as error:  # whatever a detector raises about its parameters
+            raise BadInput(
+                "detector.parameters",
+                f"{self.entry.id}: {self.entry.use} does not take its parameters: {error}",
+                entry=self.entry.id,
+            ) from error
+
+    def _leave_out(self) -> None:
+        series = np.array(self.series, np.int64)
+        if self.out:
+            rows = [r for r, zone in enumerate(self.zones) if zone in self.out]
+            self.row_of[series[rows]] = -1
+        self.live = np.flatnonzero(self.row_of[series] >= 0)
+
+    # ---- work ----
+
+    def rows(self, series: I32) -> I32:
+        """Rows of some registered series, -1 where a series is not watched or its zone is out."""
+        return self.row_of[series]
+
+    def step(self, r: Round, positions: I64) -> tuple[FindingColumns, list[Failure]]:
+        """Give a round to the detector.
+
+        Args:
+            r: ``series`` are rows of this lane.
+            positions: of the readings in the batch, for failures.
+
+        Returns:
+            Findings, and failures where it raised; the state is then as if the failing readings, and
+            in their zones all later ones of the batch, had not been.
+        """
+        before = _take(self.state, r.series)
+        try:
+            return self.detector.step(self.state, r), []
+        except Exception:  # noqa: BLE001  a task boundary: whatever a detector raises
+            _put(self.state, r.series, before)
+        found: list[FindingColumns] = []
+        failures: dict[str, Failure] = {}
+        zones = np.array([self.zones[row] for row in r.series.tolist()])
+        for zone in dict.fromkeys(zones.tolist()):
+            part = np.flatnonzero(zones == zone)
+            good = self._try(r, part)
+            if good is not None:
+                found.append(good)
+                continue
+            for one in part[np.argsort(positions[part], kind="stable")].tolist():
+                try:
+                    found.append(self.detector.step(self.state, _pick(r, np.array([one]))))
+                except Exception as error:  # noqa: BLE001  as above
+                    failures[zone] = Failure(int(positions[one]), zone, type(error).__name__, str(error))
+                    break
+        return _join(found), list(failures.values())
+
+    def tick(self, t_ns: int) -> tuple[FindingColumns, list[Failure]]:
+        """Give a grid point of event time to the detector; failures as in ``step``."""
+        try:
+            return self._tick(self.live, t_ns), []
+        except Exception:  # noqa: BLE001  a task boundary: whatever a detector raises
+            found: list[FindingColumns] = []
+        failures: list[Failure] = []
+        zones = np.array(self.zones)[self.live]
+        for zone in dict.fromkeys(zones.tolist()):
+            try:
+                found.append(self._tick(self.live[zones == zone], t_ns))
+            except Exception as error:  # noqa: BLE001  as above
+                failures.append(Failure(0, zone, type(error).__name__, str(error)))
+        return _join(found), failures
+
+    def _tick(self, rows: I64, t_ns: int) -> FindingColumns:
+        """A tick for some rows; whatever it raises, the state is as before then."""
+        state = _take(self.state, rows)
+        if len(rows) == len(self.series):
+            columns = self.detector.tick(state, t_ns)
+            self.state = state
+            return columns
+        columns = self._make(rows.tolist()).tick(state, t_ns)
+        _put(self.state, rows, state)
+        return dataclasses.replace(columns, series=rows[columns.series].astype(np.int32))
+
+    def take_out(self, zone: str) -> None:
+        """Leave a zone's series out from now on."""
+        self.out.add(zone)
+        self._leave_out()
+
+    def _try(self, r: Round, part: I64) -> FindingColumns | None:
+        sub = _pick(r, part)
+        before = _take(self.state, sub.series)
+        try:
+            return self.detector.step(self.state, sub)
+        except Exception:  # noqa: BLE001  the caller looks for the reading
+            _put(self.state, sub.series, before)
+            return None
+
+    def finding(
+        self, columns: FindingColumns, i: int, book: Book, rulebook: Rulebook, image_url: str
+    ) -> Finding:
+        """Row ``i`` of the detector's columns as a finding of the district."""
+        row = int(columns.series[i])
+        series = self.series[row]
+        name, metric = book.series[series]
+        device = book.devices[name]
+        since_ns = int(columns.since_ns[i])
+        reason = int(columns.reason[i])
+        given = {p: self.params[p][row] for p in rulebook.numbers(self.entry.id)[reason]}
+        found = Finding(
+            id=derive("F", self.entry.id, self.entry.version, name, metric, since_ns),
+            detector=self.entry.id,
+            version=rulebook.rules.version,
+            domain=self.entry.domain,
+            kind=self.entry.kind,
+            series=series,
+            device=name,
+            metric=metric,
+            place=device.place,
+            level=int(columns.level[i]),
+            since_ns=since_ns,
+            t_ns=int(columns.t_ns[i]),
+            value=float(columns.value[i]),
+            limit=float(columns.limit[i]),
+            reason=self.kind.reasons[reason],
+            source=self.entry.source,
+            numbers={p: v for p, v in given.items() if np.isfinite(v)},
+            image_url=image_url,
+        )
+        if found.level:
+            self.open[series] = found
+        else:
+            self.open.pop(series, None)
+        return found
+
+    # ---- snapshot ----
+
+    def dump(self) -> dict[str, Any]:  # Any: msgpack values
+        """Everything that cannot be worked out again from rules and registry."""
+        return {
+            "id": self.entry.id,
+            "series": np.array(self.series, "<i4").tobytes(),
+            "out": sorted(self.out),
+            "open": msgspec.to_builtins(list(self.open.values())),
+            "state": dump_state(self.state),
+        }
+
+    def restore(self, data: Mapping[str, Any], book: Book, domains: Domains) -> None:  # Any: msgpack values
+        """Take over what ``dump`` gave; rules and registry are those of the dump."""
+        self.series = np.frombuffer(data["series"], "<i4").tolist()
+        self.row = {s: r for r, s in enumerate(self.series)}
+        self.zones = [""] * len(self.series)
+        self._forget_params()
+        self.out = set(data["out"])
+        for series in self.row:
+            if series in book.series:
+                self.zones[self.row[series]] = book.zone(book.devices[book.series[series][0]])
+        self.state = load_state(self.state, data["state"])
+        self.open = {f.series: f for f in msgspec.convert(data["open"], list[Finding])}
+        self.assign(book, domains)
+
+
+def ended(finding: Finding, t_ns: int, rules: str) -> Finding:
+    """A finding closed because nobody watches its series any more."""
+    return replace(finding, level=0, t_ns=max(t_ns, finding.t_ns), version=rules)
+
+
+def _pick(r: Round, part: I64) -> Round:
+    return Round(series=r.series[part], t_ns=r.t_ns[part], value=r.value[part], quality=r.quality[part])
+
+
+def _take(state: State, rows: I64 | I32) -> State:
+    """A copy of some rows of a state, as a state of its own."""
+    return type(state)(**{f.name: getattr(state, f.name)[rows] for f in dataclasses.fields(state)})
+
+
+def _put(state: State, rows: I64 | I32, part: State) -> None:
+    for f in dataclasses.fields(state):
+        getattr(state, f.name)[rows] = getattr(part, f.name)
+
+
+def _join(parts: list[FindingColumns]) -> FindingColumns:
+    if not parts:
+        return NO_FINDINGS
+    return FindingColumns(
+        **{
+            f.name: np.concatenate([getattr(p, f.name) for p in parts])
+            for f in dataclasses.fields(FindingColumns)
+        }
+    )

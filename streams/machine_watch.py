@@ -1,0 +1,238 @@
+"""The watching half of a district machine: readings and ticks through all detectors, to findings. Pure."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.rounds import NEVER, cut
+from streams.machine_lanes import Failure, Lane, ended
+from streams.machine_rules import Book, Rulebook
+from yiwang.columns import I64, FindingColumns, Readings, Round
+from yiwang.errors import BadInput
+from yiwang.model import Finding, Trouble
+from yiwang.registry import Registry, Rules
+
+MOST_POINTS = 3600
+"""Grid points that one tick runs at most; of a longer jump only the last."""
+NAMED = 10
+"""Series or devices that a trouble names."""
+
+Said = Finding | Trouble
+Hit = tuple[int, int, FindingColumns, int]
+"""Position of the reading in the batch, lane, what the lane said, row of that."""
+
+
+class Watch:
+    """All detectors of a district, with what is registered and the rules in force.
+
+    Attributes:
+        lanes: detectors at work, in the order of the rules.
+        newest: int64 (n,), newest event time of each series, ``NEVER`` for none.
+        known: bool (n,), whether a series is registered.
+        waiting: troubles that are told at the next tick: code to count and first names.
+        horizon_ns: grid points of event time up to here have been run.
+    """
+
+    def __init__(self) -> None:
+        self.book = Book()
+        self.rulebook: Rulebook | None = None
+        self.lanes: list[Lane] = []
+        self.newest: I64 = np.empty(0, np.int64)
+        self.known: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self.waiting: dict[str, tuple[int, dict[str | int, None]]] = {}
+        self.horizon_ns = 0
+
+    # ---- readings ----
+
+    def batch(self, batch: Readings, now_ns: int, image_url: str = "") -> list[tuple[int, Said]]:
+        """Readings in order of arrival; what is said of them, with the position of the reading that caused it."""
+        where = self._usable(batch)
+        series, t_ns = batch.series[where], batch.t_ns[where]
+        late, rounds = cut(series, t_ns, self.newest)
+        if late.any():
+            self.wait("feed.late", series[late].tolist())
+        hits: list[Hit] = []
+        failed: dict[tuple[int, str], Failure] = {}
+        for order in rounds:
+            self.newest[series[order]] = t_ns[order]
+            self._round(batch, where[order], hits, failed, wants_late=False)
+        if any(lane.kind.wants_late for lane in self.lanes):
+            turn = np.arange(len(series))  # by arrival nothing is late
+            for order in cut(series, turn, np.full(len(self.newest), NEVER))[1]:
+                self._round(batch, where[order], hits, failed, wants_late=True)
+        if not hits and not failed:
+            return []
+        return self._found(hits, failed, now_ns, image_url)
+
+    def _usable(self, batch: Readings) -> I64:
+        """Positions of the readings whose series is registered."""
+        series = batch.series
+        inside = (series >= 0) & (series < len(self.known))
+        inside[inside] = self.known[series[inside]]
+        if not inside.all():
+            self.wait("feed.unknown_series", series[~inside].tolist())
+        return np.flatnonzero(inside)
+
+    def _round(
+        self,
+        batch: Readings,
+        positions: I64,
+        hits: list[Hit],
+        failed: dict[tuple[int, str], Failure],
+        *,
+        wants_late: bool,
+    ) -> None:
+        """Give each lane its part of a round; ``positions`` are those of the round's readings in the batch."""
+        series = batch.series[positions]
+        for at, lane in enumerate(self.lanes):
+            if lane.kind.wants_late != wants_late:
+                continue
+            rows = lane.rows(series)
+            mine = np.flatnonzero(rows >= 0)
+            for (other, zone), failure in failed.items():
+                if other == at:  # of that zone only what came before the failure
+                    before = positions[mine] < failure.position
+                    mine = mine[before | np.array([lane.zones[r] != zone for r in rows[mine]], np.bool_)]
+            if len(mine) == 0:
+                continue
+            rows, at_positions = rows[mine], positions[mine]
+            found, failures = lane.step(
+                Round(
+                    series=rows,
+                    t_ns=batch.t_ns[at_positions],
+                    value=batch.value[at_positions],
+                    quality=batch.quality[at_positions],
+                ),
+                at_positions,
+            )
+            for failure in failures:
+                failed[at, failure.zone] = failure  # it came before the one that may be known already
+            if len(found):
+                by_row = np.argsort(rows)
+                caused = at_positions[by_row[np.searchsorted(rows, found.series, sorter=by_row)]]
+                hits += [(p, at, found, i) for i, p in enumerate(caused.tolist())]
+
+    def _found(
+        self, hits: list[Hit], failed: dict[tuple[int, str], Failure], now_ns: int, image_url: str
+    ) -> list[tuple[int, Said]]:
+        """What a batch brought, in order of arrival, then of the rules."""
+        things: list[tuple[int, int, Failure | tuple[FindingColumns, int]]] = []
+        for position, at, found, i in hits:
+            failure = failed.get((at, self.lanes[at].zones[int(found.series[i])]))
+            if failure is None or position < failure.position:
+                things.append((position, at, (found, i)))
+        things += [(failure.position, at, failure) for (at, _), failure in failed.items()]
+        things.sort(key=lambda thing: thing[:2])
+        said: list[tuple[int, Said]] = []
+        for position, at, thing in things:
+            if isinstance(thing, Failure):
+                said.append((position, self._failed(self.lanes[at], thing, now_ns)))
+            else:
+                said.append((position, self._finding(self.lanes[at], *thing, image_url)))
+        return said
+
+    def _finding(self, lane: Lane, found: FindingColumns, i: int, image_url: str = "") -> Finding:
+        assert self.rulebook is not None  # lanes come of rules
+        return lane.finding(found, i, self.book, self.rulebook, image_url)
+
+    def _failed(self, lane: Lane, failure: Failure, now_ns: int) -> Trouble:
+        lane.take_out(failure.zone)
+        args = {
+            "detector": lane.entry.id,
+            "zone": failure.zone,
+            "error": failure.error,
+            "message": failure.message,
+        }
+        return Trouble(code="detector.failed", t_ns=now_ns, args=args)
+
+    # ---- ticks ----
+
+    def tick(self, horizon_ns: int, step_ns: int, now_ns: int) -> list[Said]:
+        """Run the grid points of event time (multiples of ``step_ns``) that the horizon has passed."""
+        said: list[Said] = []
+        last = horizon_ns // step_ns
+        first = max(self.horizon_ns // step_ns + 1, last - MOST_POINTS + 1)
+        lanes = [lane for lane in self.lanes if lane.ticks]
+        for point in range(first, last + 1) if lanes else ():
+            for lane in lanes:
+                found, failures = lane.tick(point * step_ns)
+                said += [self._finding(lane, found, i) for i in range(len(found))]
+                said += [self._failed(lane, failure, now_ns) for failure in failures]
+        return said
+
+    def wait(self, code: str, names: list[Any]) -> None:  # Any: series numbers or device ids
+        """Count a trouble; it is told once, at the next tick, with the first names."""
+        count, known = self.waiting.get(code, (0, {}))
+        for name in dict.fromkeys(names):
+            if len(known) == NAMED:
+                break
+            known[name] = None
+        self.waiting[code] = (count + len(names), known)
+
+    def told(self, now_ns: int) -> list[Said]:
+        """The troubles that waited, one a code."""
+        said: list[Said] = [
+            Trouble(code=code, t_ns=now_ns, count=count, args={"names": list(names)})
+            for code, (count, names) in self.waiting.items()
+        ]
+        self.waiting = {}
+        return said
+
+    # ---- registry and rules ----
+
+    def registry(self, change: Registry, now_ns: int) -> list[Said]:
+        """Take what was added or changed."""
+        touched = self.book.apply(change)
+        if not touched:
+            return []
+        self.make_room()
+        return self._assign(touched, now_ns)
+
+    def make_room(self) -> None:
+        """For all registered series."""
+        size = max(len(self.newest), 1 + max(self.book.series, default=-1))
+        newest = np.full(size, NEVER)
+        newest[: len(self.newest)] = self.newest
+        self.newest = newest
+        self.known = np.zeros(size, np.bool_)
+        self.known[list(self.book.series)] = True
+
+    def rules(self, rules: Rules, now_ns: int) -> list[Said]:
+        """Put rules in force. A detector that stays keeps its state; zones that were out begin afresh.
+
+        Raises:
+            BadInput: ``domain.…``; the old rules stay in force.
+        """
+        rulebook = Rulebook(rules)
+        self.rulebook = rulebook
+        before = {lane.entry.id: lane for lane in self.lanes}
+        self.lanes = []
+        over: list[Finding] = []
+        for entry in rulebook.domains.detectors:
+            lane = Lane(entry)
+            old = before.get(entry.id)
+            if old and old.fits(entry):
+                over += lane.succeed(before.pop(entry.id))
+            self.lanes.append(lane)
+        over += [finding for lane in before.values() for finding in lane.open.values()]
+        return self._over(over, now_ns) + self._assign(None, now_ns)
+
+    def _assign(self, touched: set[str] | None, now_ns: int) -> list[Said]:
+        """Bring the lanes up to date. A detector that refuses its parameters is out until rules come again."""
+        if self.rulebook is None:
+            return []
+        said: list[Said] = []
+        for lane in list(self.lanes):
+            try:
+                said += self._over(lane.assign(self.book, self.rulebook.domains, touched), now_ns)
+            except BadInput as error:
+                said.append(self._failed(lane, Failure(0, "", error.code, error.message), now_ns))
+                said += self._over(list(lane.open.values()), now_ns)
+                self.lanes.remove(lane)
+        return said
+
+    def _over(self, findings: list[Finding], now_ns: int) -> list[Said]:
+        """Findings that end because nobody watches their series any more."""
+        assert self.rulebook is not None  # findings come of rules
+        return [ended(finding, now_ns, self.rulebook.rules.version) for finding in findings]
