@@ -26,19 +26,23 @@ PERIOD_S = 60
 AROUND_S = 2 * 3600  # quiet readings before and after each flood
 MERGE_S = 1800.0  # floods of one sensor closer than this may be one incident
 LEVELS_CM = {4: None, 3: 10.0, 2: 30.0, 1: 60.0}  # the network's own 4, 12 and 24 inches, rounded to cm
-OVERRIDE = {
-    "entry": "depth.ladder",
-    "params": {
-        "rung_iv": None,
-        "rung_iii": LEVELS_CM[3],
-        "rung_ii": LEVELS_CM[2],
-        "rung_i": LEVELS_CM[1],
-        # A flood is over when the street is dry again: its depth goes up and down many times before.
-        "hysteresis": 9.0,
-        "hold_s": 0.0,
+OVERRIDES = (
+    {
+        "entry": "depth.ladder",
+        "params": {
+            "rung_iv": None,
+            "rung_iii": LEVELS_CM[3],
+            "rung_ii": LEVELS_CM[2],
+            "rung_i": LEVELS_CM[1],
+            # A flood is over when the street has been dry (below 1 cm) for three quarters of an hour. Recorded
+            # floods fall dry for up to 41 min in their midst; no two of one sensor are closer than 82 min.
+            "hysteresis": 9.0,
+            "hold_s": 2700.0,
+        },
+        "source": "FloodNet's thresholds of 4, 12 and 24 inches; dry time from the recorded floods themselves",
     },
-    "source": "FloodNet's own thresholds of 4, 12 and 24 inches",
-}
+    {"kind": "road_flooding", "set": {"linger_s": 300.0}, "source": "the dry time above is the waiting"},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ def load(folder: Path, *, full: bool = False) -> Scenario:
         )
     floods = _floods(events_file)
     places, devices = _sensors(metadata_file, sorted({f.sensor for f in floods}))
-    rules = load_rules(overrides=(OVERRIDE,), tick_s=float(PERIOD_S))
+    rules = load_rules(overrides=OVERRIDES, tick_s=float(PERIOD_S))
     domains = compile_rules(rules)
     districts = (District(number=0, code="nyc", name=Text("纽约（录播）", "New York (recorded)")),)
     regs = registries(places, devices, (), {k: s.metrics for k, s in domains.device_kinds.items()}, districts)

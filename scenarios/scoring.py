@@ -160,11 +160,8 @@ def _verdict(truth: Truth, incidents: list[Incident], scenario: Scenario) -> Ver
 
 def levels(incident: Incident) -> list[tuple[int, int]]:
     """(t_ns, severity) of each change of an incident's severity, from its opening on."""
-    return [
-        (s.t_ns, int(s.args["severity"]))
-        for s in incident.history
-        if s.what in ("opened", "severity", "reopened") and "severity" in s.args
-    ]
+    named = {"opened": "severity", "reopened": "severity", "severity": "to"}
+    return [(s.t_ns, int(s.args[named[s.what]])) for s in incident.history if s.what in named]
 
 
 def _peak_within(incident: Incident, truth: Truth, scenario: Scenario) -> int:

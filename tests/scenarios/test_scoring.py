@@ -30,7 +30,11 @@ def truth(id_: str, begin_s: float, end_s: float, **more: Any) -> Truth:
 
 def incident(id_: str, opened_s: float, cleared_s: float, levels: dict[float, int], **more: Any) -> Incident:
     steps = [
-        Step(t_ns=T0 + round(t * SECOND), what="opened" if k == 0 else "severity", args={"severity": s})
+        Step(
+            t_ns=T0 + round(t * SECOND),
+            what="opened" if k == 0 else "severity",
+            args={"severity": s} if k == 0 else {"to": s},
+        )
         for k, (t, s) in enumerate(levels.items())
     ]
     closed_ns = T0 + round((cleared_s + 60) * SECOND)
