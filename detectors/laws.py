@@ -1,0 +1,306 @@
+"""What every detector must keep to, as property-based tests.
+
+Whoever writes a detector runs ``check_all(TheDetector)`` in its tests; ours run it over the registry. Needs the
+``hypothesis`` package, which the running system does not.
+
+Parameters and values are drawn from a coarse grid within each parameter's ``Spec``, so that ties, crossings and
+holds that end to the nanosecond are frequent rather than rare.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from detectors.protocol import Detector, Spec, specs
+from detectors.rounds import NEVER, cut
+from detectors.state import dump_state, grow, load_state
+from yiwang.columns import FindingColumns, Quality, Readings, Round
+
+SERIES = 4
+STEP_NS = 30_000_000_000
+ORIGIN_NS = 1_700_000_000_000_000_000
+
+Row = tuple[int, int, float, int]
+"""series, time in steps, value, quality."""
+Message = tuple[Row, ...] | int
+"""A batch of readings, or a tick at that many steps."""
+Said = tuple[Any, ...]
+"""One finding in a form that compares to the last bit. Any: ints and bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A detector's parameters for ``SERIES`` series, and what it is given."""
+
+    params: Mapping[str, tuple[float, ...]]
+    messages: tuple[Message, ...]
+
+
+def check_all(kind: type[Detector[Any]], examples: int = 60) -> None:
+    """Run every law on a detector class; raises what hypothesis raises."""
+    for law in LAWS:
+        check(kind, law, examples)
+
+
+def check(kind: type[Detector[Any]], law: "Law", examples: int = 60, *, shrink: bool = True) -> None:
+    """Run one law on a detector class; the same examples each time.
+
+    Args:
+        kind: the detector.
+        law: one of ``LAWS``.
+        examples: how many to try.
+        shrink: whether to look for the simplest case that breaks the law; without, the first is shown.
+    """
+    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
+
+    @settings(max_examples=examples, phases=phases, deadline=None, derandomize=True, database=None)
+    @given(case=cases(kind), data=st.data())
+    def run(case: Case, data: st.DataObject) -> None:
+        law(kind, case, data.draw)
+
+    run()
+
+
+def cases(kind: type[Detector[Any]]) -> st.SearchStrategy[Case]:
+    """Parameters within their specs, and readings and ticks that meet them."""
+    known = specs(kind)
+    columns = {
+        name: st.tuples(*(st.sampled_from(_grid(spec, needed=needed)),) * SERIES)
+        for name, (spec, needed) in known.items()
+    }
+    values = sorted({v for spec, _ in known.values() for v in _grid(spec, needed=True)})
+    row = st.tuples(
+        st.integers(0, SERIES - 1),
+        st.integers(0, 40),
+        st.one_of(st.sampled_from(values), st.sampled_from([float("nan"), float("inf"), -1e300, 1e300])),
+        st.sampled_from([0, 0, 0, int(Quality.SUSPECT), int(Quality.CLOCK)]),
+    )
+    message = st.one_of(st.lists(row, max_size=12).map(tuple), st.integers(0, 60))
+    return st.builds(
+        lambda params, messages: Case(params=params, messages=tuple(messages)),
+        st.fixed_dictionaries(columns),
+        st.lists(message, max_size=10),
+    )
+
+
+def _grid(spec: Spec, *, needed: bool) -> list[float]:
+    """A few numbers within a spec; durations in steps of time."""
+    unit = STEP_NS / 1e9 if spec.unit == "s" else 0.25 if spec.hi <= 1 else 1.0
+    lo, hi = max(spec.lo, -2 * unit), min(spec.hi, 8 * unit)
+    grid = [lo + i * unit for i in range(int((hi - lo) / unit) + 1)]
+    return grid if needed else [*grid, float("nan")]
+
+
+class Bench:
+    """A detector at work as the district machine would have it."""
+
+    def __init__(
+        self,
+        kind: type[Detector[Any]],
+        case: Case,
+        only: tuple[int, ...] = tuple(range(SERIES)),
+        n: int | None = None,
+    ) -> None:
+        count = len(only) if n is None else n
+        self.kind = kind
+        self.params = {p: np.array([v[i] for i in only], np.float64)[:count] for p, v in case.params.items()}
+        self.detector = kind(**self.params)
+        self.row = {series: row for row, series in enumerate(only)}
+        self.state = self.detector.start(count)
+        self.newest = np.full(count, NEVER)
+        self.said: list[Said] = []
+
+    def take(self, message: Message, shift_ns: int = 0) -> None:
+        """Give it a batch or a tick; remember what it says, with series by their own number."""
+        if isinstance(message, int):
+            self._keep(self.detector.tick(self.state, ORIGIN_NS + message * STEP_NS + shift_ns))
+            return
+        batch = Readings.of(
+            [
+                (self.row[s], ORIGIN_NS + t * STEP_NS + shift_ns, v, q)
+                for s, t, v, q in message
+                if s in self.row and self.row[s] < len(self.newest)
+            ]
+        )
+        _, rounds = cut(batch.series, batch.t_ns, self.newest)
+        heard: list[tuple[int, Said]] = []
+        for i in rounds:
+            r = Round(
+                series=batch.series[i], t_ns=batch.t_ns[i], value=batch.value[i], quality=batch.quality[i]
+            )
+            before = _freeze(r, self.params)
+            found = self.detector.step(self.state, r)
+            assert _freeze(r, self.params) == before, "a detector may not change what it is given"
+            position = {int(s): int(p) for s, p in zip(r.series, i, strict=True)}
+            assert {int(s) for s in found.series} <= position.keys(), "a finding of a series not in the round"
+            heard += [(position[int(row)], f) for row, f in zip(found.series, self._rows(found), strict=True)]
+            self.newest[r.series] = r.t_ns
+        self.said += [f for _, f in sorted(heard, key=lambda pair: pair[0])]
+
+    def _keep(self, found: FindingColumns) -> None:
+        self.said += sorted(self._rows(found), key=lambda f: int(f[0]))
+
+    def _rows(self, found: FindingColumns) -> list[Said]:
+        _well_formed(found, len(self.detector.reasons))
+        series = {row: s for s, row in self.row.items()}
+        return [
+            (
+                series[int(found.series[i])],
+                int(found.t_ns[i]),
+                int(found.since_ns[i]),
+                int(found.level[i]),
+                found.value[i].tobytes(),
+                found.limit[i].tobytes(),
+                int(found.reason[i]),
+            )
+            for i in range(len(found))
+        ]
+
+    def all(self, case: Case) -> list[Said]:
+        """Everything it says of the whole case."""
+        for message in case.messages:
+            self.take(message)
+        return self.said
+
+
+def _freeze(r: Round, params: Mapping[str, Any]) -> bytes:  # Any: arrays
+    arrays = (r.series, r.t_ns, r.value, r.quality, *params.values())
+    for array in arrays:
+        array.flags.writeable = False
+    return b"".join(array.tobytes() for array in arrays)
+
+
+def _well_formed(found: FindingColumns, reasons: int) -> None:
+    n = len(found.series)
+    for column in fields(found):
+        assert getattr(found, column.name).shape == (n,), f"{column.name} has not one value a finding"
+    dtypes = [getattr(found, c.name).dtype.str for c in fields(found)]
+    assert dtypes == ["<i4", "<i8", "<i8", "|i1", "<f8", "<f8", "|u1"], f"dtypes {dtypes}"
+    assert len(np.unique(found.series)) == n, "a series more than once"
+    assert ((found.level >= 0) & (found.level <= 4)).all(), "a level beyond 0..4"
+    assert (found.reason < reasons).all(), "a reason beyond the detector's"
+    assert np.isfinite(found.value).all(), "a value that no screen can show"
+    assert np.isfinite(found.limit).all(), "a limit that no screen can show"
+    assert (found.since_ns <= found.t_ns).all(), "an episode that begins after its finding"
+
+
+def same_in_same_out(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """Equal inputs give equal findings, and a change of level each: an episode opens, changes, is over."""
+    del draw
+    said = Bench(kind, case).all(case)
+    assert said == Bench(kind, case).all(case)
+    now: dict[int, tuple[int, int]] = {}  # series to level and since
+    for series, _, since_ns, level, *_ in said:
+        old, since = now.get(series, (0, 0))
+        assert level != old, "a finding without a change of level"
+        assert old == 0 or since_ns == since, "the start of an episode changed within it"
+        assert old != 0 or since_ns != since, "two episodes with one start"
+        now[series] = (level, since_ns)
+
+
+def cutting_changes_nothing(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """Batches cut anywhere, or neighbouring batches joined, give the same findings in the same order."""
+    whole = Bench(kind, case).all(case)
+    pieces: list[Message] = []
+    for message in case.messages:
+        if isinstance(message, int):
+            pieces.append(message)
+        elif pieces and not isinstance(pieces[-1], int) and draw(st.booleans()):
+            pieces[-1] += message
+        else:
+            at = draw(st.integers(0, len(message)))
+            pieces += [message[:at], message[at:]]
+    assert Bench(kind, case).all(Case(params=case.params, messages=tuple(pieces))) == whole
+
+
+def series_are_strangers(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """Alone, or with others in another order, a series gets the findings it gets among all."""
+    kept = tuple(draw(st.permutations(range(SERIES)))[: draw(st.integers(0, SERIES))])
+    among = [f for f in Bench(kind, case).all(case) if f[0] in kept]
+    alone = Bench(kind, case, only=kept).all(case)
+    key: Callable[[Said], int] = lambda f: f[0]  # noqa: E731  of one series the order stays as it was said
+    assert sorted(alone, key=key) == sorted(among, key=key)
+
+
+def state_survives(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """Dumped and loaded at any point, and grown by new series, the state says what it would have said."""
+    whole = Bench(kind, case).all(case)
+    bench = Bench(kind, case)
+    at = draw(st.integers(0, len(case.messages)))
+    for message in case.messages[:at]:
+        bench.take(message)
+    dumped = dump_state(bench.state)
+    bench.state = load_state(bench.detector.start(0), dumped)
+    assert dump_state(bench.state) == dumped
+    for message in case.messages[at:]:
+        bench.take(message)
+    assert bench.said == whole
+
+
+def growing_changes_nothing_old(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """Series that are added later change nothing for those that were there."""
+    old = draw(st.integers(0, SERIES))
+    at = draw(st.integers(0, len(case.messages)))
+    bench = Bench(kind, case, n=old)
+    for message in case.messages[:at]:
+        bench.take(message)
+    larger = Bench(kind, case)
+    larger.state = grow(bench.state, larger.state)
+    larger.newest[:old] = bench.newest
+    for message in case.messages[at:]:
+        larger.take(message)
+    said = [f for f in (*bench.said, *larger.said) if f[0] < old]
+    assert said == [f for f in Bench(kind, case).all(case) if f[0] < old]
+
+
+def nothing_is_nothing(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """An empty round says nothing and changes no state."""
+    del draw
+    bench = Bench(kind, case)
+    bench.all(case)
+    before = dump_state(bench.state)
+    empty = Readings.of([])
+    found = bench.detector.step(
+        bench.state, Round(series=empty.series, t_ns=empty.t_ns, value=empty.value, quality=empty.quality)
+    )
+    assert len(found) == 0
+    assert dump_state(bench.state) == before
+
+
+def time_has_no_origin(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """Everything moved in time by a constant moves the findings by it and changes nothing else."""
+    shift_ns = draw(st.integers(-(10**17), 10**17))
+    bench = Bench(kind, case)
+    for message in case.messages:
+        bench.take(message, shift_ns)
+    moved = [(f[0], f[1] - shift_ns, f[2] - shift_ns, *f[3:]) for f in bench.said]
+    assert moved == Bench(kind, case).all(case)
+
+
+def state_is_bounded(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """The state's arrays keep their size whatever comes in, and have one row a series."""
+    del draw
+    bench = Bench(kind, case)
+    before = {name: entry["shape"] for name, entry in dump_state(bench.state).items()}
+    bench.all(case)
+    assert {name: entry["shape"] for name, entry in dump_state(bench.state).items()} == before
+    assert all(shape[0] == SERIES for shape in before.values())
+
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]  # Any: what the strategy makes
+Law = Callable[[type[Detector[Any]], Case, Draw], None]  # Any: the detector's own state
+
+LAWS: tuple[Law, ...] = (
+    same_in_same_out,
+    cutting_changes_nothing,
+    series_are_strangers,
+    state_survives,
+    growing_changes_nothing_old,
+    nothing_is_nothing,
+    time_has_no_origin,
+    state_is_bounded,
+)
