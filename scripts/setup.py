@@ -107,7 +107,7 @@ def install_dependencies() -> None:
 
 def install_project() -> None:
     """The checkout itself, editable."""
-    _uv("--no-deps", "--no-build-isolation", "-e", ".")
+    _uv("--no-deps", "--no-build-isolation", "-e", ".", remedy="Is the checkout complete? git status says.")
 
 
 def install_browser_libraries() -> None:
@@ -122,12 +122,12 @@ def fetch_jars() -> None:
     run(PYTHON, "-m", "yiwang.embedded.kafka", "--fetch", remedy=NETWORK)
 
 
-def _uv(*arguments: str) -> None:
+def _uv(*arguments: str, remedy: str = NETWORK) -> None:
     env = {**os.environ, "VIRTUAL_ENV": str(VENV)}
     index = _pip_index()
     if index and not any(name in env for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
         env["UV_DEFAULT_INDEX"] = index  # whoever told pip of a mirror means uv too
-    run(VENV / "bin" / "uv", "pip", "install", "--quiet", *arguments, remedy=NETWORK, env=env)
+    run(VENV / "bin" / "uv", "pip", "install", "--quiet", *arguments, remedy=remedy, env=env)
 
 
 def _pip_index() -> str:
