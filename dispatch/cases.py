@@ -33,7 +33,7 @@ def deadline(t_ns: int, plan: Plan, stage: Stage) -> int | None:
             return later(t_ns, plan.handle_ns)
         case "checking":
             return later(t_ns, plan.check_ns)
-        case "closed":
+        case _:
             return None
 
 
@@ -85,11 +85,10 @@ def advance(book: Book, case: str, stage: Stage, by: str = "", **args: Any) -> N
 
 
 def restart_clock(book: Book, case: str) -> None:
-    """The crew has arrived: the time to handle counts from now."""
+    """The crew of a case in 处置 has arrived: the time to handle counts from now."""
     row = book.state.cases[case]
-    if row.stage == "handling":
-        plan = book.state.plans[book.state.incidents[row.incident].kind]
-        book.put(replace(row, deadline_ns=deadline(book.t_ns, plan, "handling")))
+    plan = book.state.plans[book.state.incidents[row.incident].kind]
+    book.put(replace(row, deadline_ns=deadline(book.t_ns, plan, "handling")))
 
 
 def worsen(book: Book, case: str, severity: int) -> None:

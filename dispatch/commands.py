@@ -55,9 +55,9 @@ def apply(book: Book, c: Command) -> Args:
             return _close_case(book, action, c.by)
         case RequestSupport():
             support.help_out(book, action)
-        case SupportAnswer():
-            _support_answer(book, action, c.by)
-    return {}
+            return {}
+        case _:
+            return _support_answer(book, action, c.by)
 
 
 def is_desk(by: str) -> bool:
@@ -142,13 +142,14 @@ def _receipt(book: Book, action: SendReceipt, by: str) -> Args:
     return {}
 
 
-def _support_answer(book: Book, action: SupportAnswer, by: str) -> None:
+def _support_answer(book: Book, action: SupportAnswer, by: str) -> Args:
     changed = support.answered(book, action, by)
     case = book.state.incidents[action.incident].case
     if not changed or not case:
-        return
+        return {}
     if action.granted:
         if book.state.cases[case].stage == "accepted":
             cases.advance(book, case, "dispatched", by, request=action.request)
     elif not orders.live_of(book.state, book.state.cases[case].orders):
         response.escalate(book, case)
+    return {}
