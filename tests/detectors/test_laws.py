@@ -21,6 +21,11 @@ def test_detector_keeps_law(kind: type[Detector[Any]], law: laws.Law) -> None:
     laws.check(kind, law, examples=60)
 
 
+def test_all_laws_are_run_by_one_call() -> None:
+    """What the author of a plug-in calls."""
+    laws.check_all(Ladder, examples=2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Ladder(Ladder):
     name: ClassVar[str] = "spoilt"
