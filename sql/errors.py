@@ -17,6 +17,8 @@ _AUTH = {"28000", "28P01"}
 _MISSING = {"3D000"}
 _FORBIDDEN = {"42501"}
 _NOT_MIGRATED = {"42P01", "3F000", "42883"}
+_BUSY_CLASSES = ("40", "55")  # dead lock, lock not available: the same work may succeed the next time
+_CANCELLED = "57014"
 # connection exceptions, out of memory or connections, shut-downs, statements cancelled by the server
 _AWAY_CLASSES = ("08", "53", "57", "58")
 
@@ -42,7 +44,7 @@ def translated(error: BaseException, dsn: str) -> YiwangError:
 
     Returns:
         ``database.unavailable`` (away, shutting down, too many connections), ``database.full``,
-        ``database.auth``, ``database.missing``, ``database.permission``, ``database.not_migrated``,
+        ``database.busy`` (dead lock, cancelled), ``database.auth``, ``database.missing``, ``database.permission``, ``database.not_migrated``,
         ``database.address`` (the URL itself is wrong) or ``database.error`` for everything else.
     """
     where = address(dsn)
@@ -77,6 +79,8 @@ def translated(error: BaseException, dsn: str) -> YiwangError:
             f"database {where} is not up to date ({said}); run: yiwang migrate",
             at=where,
         )
+    if state is not None and (state.startswith(_BUSY_CLASSES) or state == _CANCELLED):
+        return Unavailable("database.busy", f"database {where} gave up a statement: {said}", at=where)
     if isinstance(error, ValueError | psycopg.ProgrammingError) and state is None:
         return BadInput(
             "database.address",
