@@ -5,7 +5,7 @@ seeded generator, so a night of one seed is the same everywhere.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -100,6 +100,23 @@ def build(name: str, city: City, *, start_ns: int, seed: int, duration_s: float,
         events=events,
         truth=_truth(start_ns) if troubled else (),
         expect_support=troubled,
+    )
+
+
+def calm(scenario: Scenario, *, start_ns: int, duration_s: float) -> Scenario:
+    """A quiet piece of the same city's life, to follow a night."""
+    rng = np.random.default_rng([start_ns // SECOND, 2])
+    return replace(
+        scenario,
+        start_ns=start_ns,
+        end_ns=start_ns + round(duration_s * SECOND),
+        settle_s=0.0,
+        readings={
+            n: sample(registry, start_ns, 0.0, duration_s, rng, troubled=False)
+            for n, registry in scenario.registries.items()
+        },
+        events=(),
+        truth=(),
     )
 
 

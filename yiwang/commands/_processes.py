@@ -41,16 +41,17 @@ def child(
     )
 
 
-def stream_children(services: Services, *, run: str, workers: int = 1) -> list[Child]:
-    """The workers of a run: ``workers`` for the districts, one for the city, one that stores."""
-    districts = [
-        child(f"{run}-district{k}", ["streams", "district"], services, run=run, worker=f"district{k}")
-        for k in range(workers)
-    ]
+def stream_children(services: Services, *, run: str, workers: int = 1, city: bool = False) -> list[Child]:
+    """The workers of a run: ``workers`` for the districts, one that stores, and perhaps one for the city.
+
+    A scenario that is only replayed has no city worker: its commands would come at moments that depend on the
+    speed, and the same scenario is to give the same orders at every speed.
+    """
+    roles = [(f"district{k}", "district") for k in range(workers)]
+    roles += [("persist0", "persist")] + ([("city0", "city")] if city else [])
     return [
-        *districts,
-        child(f"{run}-city", ["streams", "city"], services, run=run, worker="city0"),
-        child(f"{run}-persist", ["streams", "persist"], services, run=run, worker="persist0"),
+        child(f"{run}-{worker}", ["streams", role], services, run=run, worker=worker)
+        for worker, role in roles
     ]
 
 

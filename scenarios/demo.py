@@ -1,0 +1,145 @@
+"""The demo: a city night through the real system, to watch, or headless to be judged."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ingest.feeder import Feeder
+from scenarios import night
+from scenarios.model import Scenario
+from scenarios.player import Player, Progress
+from scenarios.running import Stored, collect, wait_until_through
+from scenarios.scoring import Score, score
+from scenarios.workers import Measured, SimulatedStaff
+from yiwang.broker import start_producer
+from yiwang.clock import Clock
+from yiwang.runs import Run
+
+LIFE_PIECE_S = 300.0  # the quiet life after the night is made in pieces of this length
+CLOSED_ORDERS = ("done", "verified")
+DEAD_ORDERS = ("cancelled", "declined")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a headless night came to."""
+
+    score: Score
+    stored: Stored
+    sent: int  # readings the player sent
+    latency: Measured
+    support: bool  # a neighbour's crew was sent
+
+    @property
+    def lost(self) -> int:
+        """Readings that were sent and are not stored."""
+        return self.sent - (self.stored.readings - self.stored.doubled)
+
+    def orders(self) -> dict[str, int]:
+        """Orders that units took on, and how many of them are done."""
+        live = [o for o in self.stored.orders if o.state not in DEAD_ORDERS]
+        return {"sent": len(live), "closed": sum(o.state in CLOSED_ORDERS for o in live)}
+
+    def as_json(self, scenario: Scenario, seconds: float) -> dict[str, object]:
+        """The one line that ``yiwang demo --once --json`` ends with."""
+        counts = self.score.summary()
+        return {
+            "truth_met": self.met(scenario),
+            "incidents": {key: counts[key] for key in ("expected", "found", "missed", "false")},
+            "orders": self.orders(),
+            "readings": {
+                "sent": self.sent,
+                "stored": self.stored.readings,
+                "lost": self.lost,
+                "doubled": self.stored.doubled,
+            },
+            "latency_ms": {"p50": self.latency.p50_ms, "p99": self.latency.p99_ms},
+            "seconds": round(seconds, 1),
+        }
+
+    def met(self, scenario: Scenario) -> bool:
+        """Every truth found as it was, every order done, and the neighbour's crew sent where it was needed."""
+        orders = self.orders()
+        return (
+            self.score.met
+            and orders["sent"] > 0
+            and orders["sent"] == orders["closed"]
+            and self.support >= scenario.expect_support
+        )
+
+
+async def once(
+    run: Run,
+    scenario: Scenario,
+    *,
+    bootstrap: str,
+    dsn: str,
+    socket: str,
+    clock: Clock,
+    speed: float,
+    tell: Callable[[Progress], None],
+) -> Outcome:
+    """Play the night headless, with simulated workers on the same socket as a phone, and judge it."""
+    producer = await start_producer(bootstrap, client_id=f"yiwang-player-{run.name}")
+    try:
+        feeder = Feeder(producer, run.topics, clock=clock, frame_ms=20, frame_rows=5000)
+        player = Player(scenario, feeder, clock, speed=speed, tell=tell)
+        await player.open()
+        units = [u for r in scenario.registries.values() for u in r.units]
+        async with SimulatedStaff(socket, units, clock=clock, speed=speed) as staff:
+            await player.play()
+            await wait_until_through(run, bootstrap=bootstrap, dsn=dsn)
+            latency = staff.measured()
+    finally:
+        await producer.stop()
+    stored = await collect(run, dsn=dsn)
+    return Outcome(
+        score=score(scenario, stored.incidents),
+        stored=stored,
+        sent=player.progress.readings,
+        latency=latency,
+        support=any(o.for_district >= 0 and o.state in CLOSED_ORDERS for o in stored.orders),
+    )
+
+
+async def watch(
+    run: Run,
+    scenario: Scenario,
+    *,
+    bootstrap: str,
+    socket: str,
+    clock: Clock,
+    speed: float,
+    taken: Callable[[], Awaitable[frozenset[str]]],
+    first_page: Callable[[], Awaitable[None]],
+    tell: Callable[[str], None],
+) -> None:
+    """Play the night when the first page opens, then let the city live on quietly until cancelled.
+
+    Args:
+        taken: posts that people have taken on the pages; simulated workers leave those units alone.
+        first_page: returns when a page is open.
+        tell: told what happens, in words.
+    """
+    producer = await start_producer(bootstrap, client_id=f"yiwang-player-{run.name}")
+    try:
+        feeder = Feeder(producer, run.topics, clock=clock, frame_ms=20, frame_rows=5000)
+        player = Player(scenario, feeder, clock, speed=speed)
+        await player.open()
+        tell("waiting for the first page to open")
+        await first_page()
+        units = [u for r in scenario.registries.values() for u in r.units]
+        async with SimulatedStaff(socket, units, clock=clock, speed=speed, taken=taken):
+            tell("the night begins")
+            await player.play()
+            tell("the night is over; the city lives on quietly")
+            await _live_on(player, scenario, feeder, clock)
+    finally:
+        await producer.stop()
+
+
+async def _live_on(player: Player, scenario: Scenario, feeder: Feeder, clock: Clock) -> None:
+    """Quiet readings and ticks, at the pace of the clock, for ever."""
+    while True:
+        scenario = night.calm(scenario, start_ns=player.progress.event_ns, duration_s=LIFE_PIECE_S)
+        player = Player(scenario, feeder, clock, speed=1.0)
+        await player.play()

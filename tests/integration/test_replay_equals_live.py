@@ -1,0 +1,89 @@
+"""Replay = live: however a scenario goes through the system, findings, incidents and orders are the same."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from scenarios import directly, files
+from scenarios.model import Scenario
+from tests.real_run import carry
+from yiwang.clock import SECOND
+from yiwang.columns import Readings
+from yiwang.embedded.kafka import EmbeddedKafka
+from yiwang.model import Finding, Incident, Order
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def night() -> Scenario:
+    return files.load("night")
+
+
+def part(scenario: Scenario, from_s: float, to_s: float) -> Scenario:
+    """A stretch of a scenario, without its truth."""
+    begin, end = (scenario.start_ns + round(s * SECOND) for s in (from_s, to_s))
+
+    def cut(r: Readings) -> Readings:
+        keep = (r.t_ns >= begin) & (r.t_ns < end)
+        return Readings(
+            series=r.series[keep], t_ns=r.t_ns[keep], value=r.value[keep], quality=r.quality[keep]
+        )
+
+    return dataclasses.replace(
+        scenario,
+        name="stretch",
+        start_ns=begin,
+        end_ns=end,
+        settle_s=5.0,
+        readings={n: cut(r) for n, r in scenario.readings.items()},
+        events=tuple(e for e in scenario.events if begin <= e[0] < end),
+        truth=(),
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_frames_cut_otherwise_give_the_same_outputs(night: Scenario, rows: int) -> None:
+    """Directly through the machine: cutting changes nothing, to the last bit and in the same order."""
+    assert directly.bodies(night, cut_rows=rows) == directly.bodies(night)
+
+
+@pytest.mark.parametrize(
+    ("workers", "frame_rows"), [(1, 5000), (2, 7)], ids=["as it is", "two workers, frames of 7"]
+)
+def test_through_kafka_at_full_speed_equals_directly(
+    night: Scenario, kafka: EmbeddedKafka, pg_dsn: str, tmp_path: Path, workers: int, frame_rows: int
+) -> None:
+    """Faust, Kafka, snapshots and PostgreSQL in between change nothing; nothing is lost or doubled."""
+    expected = directly.bodies(night)
+    assert any(isinstance(b, Order) for b in expected[0])
+    outcome = carry(
+        night,
+        f"equal-{workers}-{frame_rows}",
+        bootstrap=kafka.bootstrap,
+        dsn=pg_dsn,
+        folder=tmp_path,
+        workers=workers,
+        frame_rows=frame_rows,
+    )
+    assert outcome.bodies == expected
+    assert (outcome.stored.readings, outcome.stored.doubled) == (night.reading_count, 0)
+    incidents, orders = directly.incidents_and_orders(night)
+    assert outcome.stored.incidents == incidents
+    assert outcome.stored.orders == orders
+
+
+def test_at_speed_10_equals_directly(
+    night: Scenario, kafka: EmbeddedKafka, pg_dsn: str, tmp_path: Path
+) -> None:
+    """At speed 10, with the frames that the clock cuts: a stretch with the crash and the gas alarm."""
+    stretch = part(night, 690.0, 810.0)
+    expected = directly.bodies(stretch)
+    assert any(isinstance(b, Finding) for b in expected[0])
+    assert any(isinstance(b, Incident) for b in expected[0])
+    outcome = carry(
+        stretch, "equal-speed-10", bootstrap=kafka.bootstrap, dsn=pg_dsn, folder=tmp_path, speed=10.0
+    )
+    assert outcome.bodies == expected
+    assert (outcome.stored.readings, outcome.stored.doubled) == (stretch.reading_count, 0)
