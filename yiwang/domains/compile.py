@@ -151,7 +151,7 @@ class _Compiler:
 
     def _metric(self, domain: str, name: str, node: Node) -> Metric:
         node.fields(needs=("name", "unit", "range", "period_s", "source"), may=("units",))
-        node.child("source").string()
+        source = node.child("source").string()
         unit = node.child("unit").string()
         units = {unit: (1.0, 0.0)}
         accepted = node.get("units")
@@ -160,6 +160,8 @@ class _Compiler:
                 conversion.fields(needs=("factor",), may=("offset", "source"))
                 offset = conversion.get("offset")
                 units[other] = (_factor(conversion.child("factor")), offset.number() if offset else 0.0)
+                own = conversion.get("source")
+                source += f"; {other}: {own.string()}" if own else ""
             else:
                 units[other] = (_factor(conversion), 0.0)
         limits = list(node.child("range").each())
@@ -174,6 +176,7 @@ class _Compiler:
             hi=limits[1].number(),
             period_s=node.child("period_s").number(0, _DAY_S),
             units=units,
+            source=source,
         )
 
     def _device_kind(self, domain: str, name: str, node: Node) -> DeviceKind:

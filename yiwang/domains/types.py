@@ -34,6 +34,7 @@ class Metric:
         hi: greatest plausible value, in ``unit``.
         period_s: how often a device usually reports, seconds; 0 where it reports only when there is news.
         units: accepted unit to (factor, offset): own value = value * factor + offset. Holds ``unit`` itself.
+        source: where range, period and conversions were taken from.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Metric:
     hi: float
     period_s: float
     units: Mapping[str, tuple[float, float]]
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +302,8 @@ def _resolve(param: Param, device: Device, place: Place | None) -> Resolved:
     if given is None or not math.isfinite(given):
         return Resolved(value=param.value, origin=param.origin, source=param.source)
     if param.table is None:
-        return Resolved(value=given, origin=f"{param.of}.{param.attribute}", source=param.source)
+        source = f"registered with the {param.of}"
+        return Resolved(value=given, origin=f"{param.of}.{param.attribute}", source=source)
     value = param.table.get(f"{given:g}", param.value)
     return Resolved(
         value=value, origin=f"{param.origin} by {param.of}.{param.attribute}={given:g}", source=param.source
