@@ -1,0 +1,66 @@
+"""A small registered town for the tests of ingest."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from ingest.catalogue import Catalogue, build
+from ingest.parse import Limits
+from yiwang.domains import compile_rules, load_rules
+from yiwang.registry import Device, Registry, Series, Text
+
+NOW_NS = 1_780_316_100_000_000_000  # 2026-06-01T20:15:00+08:00
+NOW = "2026-06-01T20:15:00+08:00"
+LIMITS = Limits(future_s=60.0, past_s=30 * 86400.0)
+
+
+def device(id_: str, district: int, kind: str, series: Iterable[tuple[int, str]]) -> Device:
+    return Device(
+        id=id_,
+        district=district,
+        kind=kind,
+        place="P",
+        name=Text("点", id_),
+        lon=104.0,
+        lat=30.0,
+        series=tuple(Series(number=n, metric=m) for n, m in series),
+    )
+
+
+REGISTRIES = {
+    0: Registry(
+        version=1,
+        devices=(
+            device("WL-1", 0, "underpass_water_level", [(0, "water_depth")]),
+            device("WL-2", 0, "underpass_water_level", [(1, "water_depth"), (2, "rain_intensity")]),
+            device("CAM-1", 0, "road_camera", [(3, "video_road_flooding"), (4, "video_traffic_crash")]),
+        ),
+    ),
+    1: Registry(version=4, devices=(device("WL-9", 1, "road_water_level", [(0, "water_depth")]),)),
+}
+DOMAINS = compile_rules(load_rules())
+
+
+def catalogue() -> Catalogue:
+    return build(REGISTRIES, DOMAINS)
+
+
+def row(**changed: Any) -> dict[str, Any]:
+    """A good reading with some fields changed; ``...`` takes one out."""
+    good = {"device": "WL-1", "metric": "water_depth", "time": NOW, "value": 12.5, "unit": "cm"}
+    return {k: v for k, v in (good | changed).items() if v is not ...}
+
+
+def event(**changed: Any) -> dict[str, Any]:
+    """A good video event with some fields changed; ``...`` takes one out."""
+    good = {"device": "CAM-1", "class": "road_flooding", "time": NOW, "confidence": 0.9}
+    return {k: v for k, v in (good | changed).items() if v is not ...}
+
+
+def array(*rows: Any) -> bytes:
+    return msgspec.json.encode(rows)
+
+
+def lines(*rows: Any) -> bytes:
+    return b"\n".join(msgspec.json.encode(r) for r in rows)
