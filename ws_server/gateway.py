@@ -10,7 +10,7 @@ from typing import Self
 import uvicorn
 from websockets.asyncio.server import Server
 
-from ws_server import http, socket
+from ws_server import http, life, socket
 from ws_server.hub import Hub
 from ws_server.loopback import in_url, listen
 from ws_server.static import Pages, folder
@@ -96,7 +96,7 @@ class Gateway:
         )
         self._tasks = [
             asyncio.create_task(self._uvicorn.serve(sockets=[web])),
-            asyncio.create_task(self.hub.live()),
+            asyncio.create_task(life.live(self.hub)),
         ]
         return self
 

@@ -15,14 +15,10 @@ CommandId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", tag_field="do"):
-    """Take a post; ``at`` and ``epoch`` are those of an earlier session that is to go on.
-
-    ``client`` says what kind of program this is, for /api/health: empty for a page, ``simulated`` …
-    """
+    """Take a post; ``at`` and ``epoch`` are those of an earlier session that is to go on."""
 
     id: Id
     post: str
-    client: Annotated[str, msgspec.Meta(max_length=40)] = ""
     at: dict[str, int] | None = None
     epoch: str = ""
 

@@ -45,7 +45,6 @@ class Session:
 
     Attributes:
         post: who the client speaks for; None before its hello was answered.
-        client: what kind of program it is, as it says itself.
         snapshots: sent so far.
     """
 
@@ -59,7 +58,6 @@ class Session:
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self.post: Post | None = None
-        self.client = ""
         self.snapshots = 0
         self._view = view
         self._post_of = post_of
@@ -127,7 +125,6 @@ class Session:
         at = _positions(request.at)
         missed = self._missed(at, request.epoch)
         self.post = post
-        self.client = request.client
         self._mine = {order.incident for order in self._own_orders(post)}
         self._ahead = {}
         self._out.reply(messages.ok(request.id, epoch=self._view.epoch, resumed=missed is not None))

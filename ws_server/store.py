@@ -142,7 +142,7 @@ class Store:
         return [msgspec.Raw(r["body"].encode()) for r in rows]
 
     async def listen(self, changed: Callable[[], None]) -> asyncpg.Connection:
-        """Call ``changed`` whenever the registry of the run changes, as long as the returned connection lives."""
+        """Call ``changed`` whenever the registry of the run changes, and when the returned connection ends."""
 
         def heard(_conn: object, _pid: int, _channel: str, payload: str) -> None:
             if payload == self._schema:
@@ -151,11 +151,12 @@ class Store:
         conn = await connect(self._dsn, self._schema)
         try:
             await conn.add_listener(registry_tables.CHANNEL, heard)
+            conn.add_termination_listener(lambda _conn: changed())
         except DRIVER_ERRORS as error:
             raise translated(error, self._dsn) from error
         return conn
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of all connections."""
         if self._pool is not None:
             self._pool.terminate()
