@@ -118,8 +118,7 @@ class Book:
             remember(state.gone, case.id, "closed")
             del state.cases[case.id]
             del state.notes[case.id]
-        for request in [id_ for id_, ask in state.asks.items() if ask.needed.incident == incident]:
-            del state.asks[request]
+        state.asks.pop(incident, None)
         remember(state.gone, incident, "closed")
         del state.incidents[incident]
 

@@ -23,11 +23,8 @@ from yiwang.model import (
 
 def ask(book: Book, incident: Incident, skill: str) -> None:
     """Ask the city for a crew: once for each incident and skill, again where refused and since then more severe."""
-    asks = [
-        entry
-        for entry in book.state.asks.values()
-        if entry.needed.incident == incident.id and entry.needed.skill == skill
-    ]
+    all_asks = book.state.asks.setdefault(incident.id, {})
+    asks = [entry for entry in all_asks.values() if entry.needed.skill == skill]
     if asks and (asks[-1].answer != "refused" or incident.severity >= asks[-1].needed.severity):
         return
     needed = SupportNeeded(
@@ -43,7 +40,7 @@ def ask(book: Book, incident: Incident, skill: str) -> None:
         lat=incident.lat,
         t_ns=book.t_ns,
     )
-    book.state.asks[needed.id] = Ask(needed)
+    all_asks[needed.id] = Ask(needed)
     book.say(needed)
     book.note_incident(incident.id, book.step("support_asked", request=needed.id, skill=skill))
 
@@ -51,8 +48,8 @@ def ask(book: Book, incident: Incident, skill: str) -> None:
 def promised(state: State, incident: str, skill: str) -> bool:
     """Whether a neighbour's crew of that skill comes to the incident."""
     return any(
-        entry.answer == "granted" and entry.needed.incident == incident and entry.needed.skill == skill
-        for entry in state.asks.values()
+        entry.answer == "granted" and entry.needed.skill == skill
+        for entry in state.asks.get(incident, {}).values()
     )
 
 
@@ -71,15 +68,15 @@ def answered(book: Book, answer: SupportAnswer, by: str) -> bool:
     if answer.incident in state.gone or (incident is not None and incident.state == "closed"):
         message = f"incident {answer.incident} is closed, support is no longer wanted"
         raise Conflict("incident.closed", message, incident=answer.incident)
-    entry = state.asks.get(answer.request)
-    if incident is None or entry is None or entry.needed.incident != incident.id:
+    entry = state.asks.get(answer.incident, {}).get(answer.request)
+    if incident is None or entry is None:
         message = f"district {state.district} never asked for support {answer.request}"
         raise BadInput("support.unknown", message, request=answer.request)
     verdict: Literal["granted", "refused"] = "granted" if answer.granted else "refused"
     name = answer.unit_name_zh if answer.granted else ""
     if entry.answer == verdict and incident.support == name:
         return False
-    state.asks[answer.request] = replace(entry, answer=verdict)
+    state.asks[incident.id][answer.request] = replace(entry, answer=verdict)
     step = book.step(
         f"support_{verdict}",
         by,

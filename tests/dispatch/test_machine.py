@@ -250,7 +250,7 @@ class DeskMachine(RuleBasedStateMachine):
         assert set(state.cases) == set(state.notes) == {i.case for i in incidents if i.case}
         assert set(state.orders) == {order for case in state.cases.values() for order in case.orders}
         assert not state.helps
-        assert all(ask.needed.incident in state.incidents for ask in state.asks.values())
+        assert set(state.asks) <= set(state.incidents)
         assert set(state.found.values()) <= set(state.incidents)
 
 
