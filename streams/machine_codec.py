@@ -84,7 +84,7 @@ def _fill(machine: "DistrictMachine", s: dict[str, Any]) -> None:  # Any: as ``d
     if s["rules"] is None:
         machine.desk = Desk.load(s["desk"], compile_rules(Rules(version="", packs=())))
         return
-    rulebook = Rulebook(msgspec.convert(s["rules"], Rules))
+    rulebook = Rulebook(msgspec.convert(s["rules"], Rules), check=False)
     watch.rulebook = rulebook
     dumped = {lane["id"]: lane for lane in s["lanes"]}
     for entry in rulebook.domains.detectors:

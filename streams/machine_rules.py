@@ -14,14 +14,19 @@ _NAME = re.compile(r"\{(\w+)")
 class Rulebook:
     """Rules, compiled.
 
+    Args:
+        rules: as they came in the feed.
+        check: whether it must be found out if this release has the detectors they name.
+
     Raises:
         BadInput: ``domain.…`` when the packs are wrong, or name a detector that this release does not have.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, check: bool = True) -> None:
         self.rules = rules
         self.domains: Domains = compile_rules(rules)
-        detectors.registry.check(self.domains)
+        if check:
+            detectors.registry.check(self.domains)
         if rules.tick_s <= 0 or rules.lateness_s < 0:
             raise BadInput(
                 "domain.value",

@@ -174,7 +174,7 @@ class Watch:
         """The troubles that waited, one a code."""
         said: list[Said] = [
             Trouble(code=code, t_ns=now_ns, count=count, args={"names": list(names)})
-            for code, (count, names) in self.waiting.items()
+            for code, (count, names) in sorted(self.waiting.items())
         ]
         self.waiting = {}
         return said

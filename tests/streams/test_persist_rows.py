@@ -39,7 +39,9 @@ def _known(*series: int, t_us: int = NEVER) -> Newest:
 
 
 @given(_ROWS, st.integers(0, 40))
-def test_late_rows_are_those_a_plain_loop_finds(given_rows: list[tuple[int, int, float, int]], cut: int) -> None:
+def test_late_rows_are_those_a_plain_loop_finds(
+    given_rows: list[tuple[int, int, float, int]], cut: int
+) -> None:
     """LATE is set where t <= the newest time of the series so far, wherever the batches are cut."""
     newest = _known(0, 1, 2, 3, t_us=2)
     late: list[tuple[int, int, bool]] = []
