@@ -8,6 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from yiwang.embedded import kafka as kafka_module
 from yiwang.embedded.kafka import EmbeddedKafka
 from yiwang.embedded.ports import is_taken
 from yiwang.errors import Unavailable
@@ -90,3 +91,13 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="data folder") as caught:
         EmbeddedKafka(tmp_path / "file" / "kafka").start()
     assert caught.value.code == "kafka.start_failed"
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_useless_start_up_cache_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that is broken, or of another Java, costs time and nothing else."""
+    (tmp_path / "broken.aot").write_bytes(b"not a cache")
+    monkeypatch.setattr(kafka_module, "_start_cache", lambda: [f"-XX:AOTCache={tmp_path / 'broken.aot'}"])
+    with EmbeddedKafka(tmp_path / "kafka") as broker:
+        assert is_taken(int(broker.bootstrap.rpartition(":")[2]))

