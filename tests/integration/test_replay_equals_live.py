@@ -46,7 +46,8 @@ def part(scenario: Scenario, from_s: float, to_s: float) -> Scenario:
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_frames_cut_otherwise_give_the_same_outputs(night: Scenario, rows: int) -> None:
     """Directly through the machine: cutting changes nothing, to the last bit and in the same order."""
-    assert directly.bodies(night, cut_rows=rows) == directly.bodies(night)
+    troubled = part(night, 300.0, 1100.0)
+    assert directly.bodies(troubled, cut_rows=rows) == directly.bodies(troubled)
 
 
 @pytest.mark.parametrize(
