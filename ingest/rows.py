@@ -145,7 +145,7 @@ class Reader(Generic[T]):
             try:
                 if not good:
                     raise _syntax(raw, None)
-                row = self._row(raw)
+                row = self.one(raw)
             except BadInput as error:
                 found.rejected.append(Rejected(row=number, error=error, raw=raw[:_RAW]))
             else:
@@ -158,7 +158,12 @@ class Reader(Generic[T]):
             found.rejected.append(Rejected(row=len(pieces), error=broken, raw=body[:_RAW]))
         return found
 
-    def _row(self, raw: bytes) -> T:
+    def one(self, raw: bytes) -> T:
+        """A single row.
+
+        Raises:
+            BadInput: what is wrong with it.
+        """
         try:
             return self._one.decode(raw)
         except _FAILURES as error:

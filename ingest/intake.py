@@ -1,0 +1,162 @@
+"""The one way in: whatever a feed has parsed is fed, written to the dead letters and counted here."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.catalogue import Catalogue
+from ingest.deadletters import DeadLetters
+from ingest.events import ParsedEvents, parse_events
+from ingest.feeder import Feeder
+from ingest.parse import Limits, Parsed, parse
+from ingest.rows import Form, Rejected
+from yiwang.clock import Clock
+from yiwang.errors import BadInput
+
+HTTP = "http"
+HTTP_EVENTS = "http:events"
+MQTT = "mqtt"
+
+
+@dataclass(slots=True)
+class Count:
+    """Of one source."""
+
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has come in since the process started.
+
+    Attributes:
+        sources: http, http:events, mqtt; a topic of MQTT is no source of its own here, there may be millions.
+        clocks: readings and events per device whose clock was wrong.
+        dropped: messages of MQTT quality of service 0 that came faster than they could be taken.
+    """
+
+    sources: dict[str, Count] = field(default_factory=dict)
+    clocks: Counter[str] = field(default_factory=Counter)
+    dropped: int = 0
+
+    def of(self, source: str) -> Count:
+        """The counts of a source."""
+        return self.sources.setdefault(source, Count())
+
+    def as_json(self) -> dict[str, Any]:  # Any: plain JSON values
+        """The form of ``GET /v1/counters``."""
+        return {
+            "sources": {
+                s: {"accepted": c.accepted, "rejected": dict(c.rejected)} for s, c in self.sources.items()
+            },
+            "wrong_clocks": dict(self.clocks),
+            "mqtt_dropped": self.dropped,
+        }
+
+
+class Intake:
+    """Takes bodies and parsed batches; returns when Kafka has them.
+
+    Args:
+        feeder: into the feed.
+        dead: into the dead letters.
+        catalogue: gives the present one.
+        limits: for clock faults.
+        clock: the wall clock.
+    """
+
+    def __init__(
+        self,
+        feeder: Feeder,
+        dead: DeadLetters,
+        catalogue: Callable[[], Catalogue],
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
+        self.feeder = feeder
+        self.dead = dead
+        self.catalogue = catalogue
+        self.limits = limits
+        self.clock = clock
+        self.counters = Counters()
+
+    async def body(self, payload: bytes, form: Form, source: str) -> dict[str, Any]:  # Any: plain JSON values
+        """A whole body of readings (source ``http``) or video events (``http:events``).
+
+        Returns:
+            The answer: accepted, rejected, warnings.
+
+        Raises:
+            BadInput: ``json.…`` or ``body.rows`` when nothing of it can be used; it is a dead letter then.
+            Unavailable: ``kafka.unavailable``.
+        """
+        received_ns = self.clock.now_ns()
+        try:
+            parsed: Parsed | ParsedEvents
+            if source == HTTP_EVENTS:
+                parsed = parse_events(payload, received_ns, self.catalogue(), self.limits, form=form)
+            else:
+                parsed = parse(payload, received_ns, self.catalogue(), self.limits, form=form)
+        except BadInput as error:
+            await self.dead.put([(source, Rejected(row=0, error=error, raw=payload))], ingest_ns=received_ns)
+            self.counters.of(source).rejected[error.code] += 1
+            raise
+        if isinstance(parsed, ParsedEvents):
+            await self.take_events(parsed, source, received_ns)
+            code = "event.clock"
+        else:
+            sources = [source] * len(parsed.rejected)
+            await asyncio.gather(*await self.take(parsed, source, sources, received_ns))
+            code = "reading.clock"
+        self.count(parsed, source)
+        return {
+            "accepted": parsed.accepted,
+            "rejected": [r.as_json() for r in parsed.rejected],
+            "warnings": [c.as_json(code, device) for device, c in parsed.clocks.items()],
+        }
+
+    async def take(
+        self, parsed: Parsed, source: str, sources: Sequence[str], ingest_ns: int
+    ) -> list["asyncio.Future[None]"]:
+        """Hand over parsed readings; dead letters are in Kafka on return, readings when the futures are done.
+
+        Args:
+            parsed: what to take.
+            source: name in the counters.
+            sources: name of each rejected row's source in its dead letter.
+            ingest_ns: wall clock when it came in.
+
+        Raises:
+            Unavailable: ``kafka.unavailable``.
+        """
+        futures = [
+            await self.feeder.readings(district, batch, ingest_ns=ingest_ns)
+            for district, batch in parsed.batches.items()
+        ]
+        if parsed.rejected:
+            await self.dead.put(list(zip(sources, parsed.rejected, strict=True)), ingest_ns=ingest_ns)
+        return futures
+
+    async def take_events(self, parsed: ParsedEvents, source: str, ingest_ns: int) -> None:
+        """Hand over parsed events; everything is in Kafka on return.
+
+        Raises:
+            Unavailable: ``kafka.unavailable``.
+        """
+        futures = [
+            await self.feeder.message(district, event, ingest_ns=ingest_ns)
+            for district, event in parsed.events
+        ]
+        if parsed.rejected:
+            await self.dead.put([(source, r) for r in parsed.rejected], ingest_ns=ingest_ns)
+        await asyncio.gather(*futures)
+
+    def count(self, parsed: Parsed | ParsedEvents, source: str) -> None:
+        """Count what Kafka has."""
+        count = self.counters.of(source)
+        count.accepted += parsed.accepted
+        count.rejected.update(r.error.code for r in parsed.rejected)
+        self.counters.clocks.update({device: c.count for device, c in parsed.clocks.items()})

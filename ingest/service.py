@@ -1,0 +1,173 @@
+"""The ingest process: everything of this folder put together."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+
+import uvicorn
+
+from ingest import http
+from ingest.deadletters import DeadLetters
+from ingest.feeder import DELIVER_S, Feeder
+from ingest.intake import Intake
+from ingest.mapping import load
+from ingest.mqtt import MqttFeed, address
+from ingest.parse import Limits
+from ingest.watch import Watch
+from sql import get_run, list_runs
+from sql.runs import unknown_run
+from yiwang import logs
+from yiwang.broker import ensure_topics, start_producer
+from yiwang.clock import SystemClock
+from yiwang.domains import compile_rules, load_rules
+from yiwang.errors import BadInput, Unavailable, YiwangError
+from yiwang.settings import Settings
+from yiwang.topics import Topics
+
+MQTT_PATIENCE_S = 86_400.0  # a day: the broker keeps what we have not acknowledged, so waiting loses nothing
+_STOP_S = 10.0
+_log = logs.get("ingest")
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process: what was accepted must be flushed after the last request."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing."""
+        yield
+
+
+async def run(
+    settings: Settings,
+    *,
+    with_http: bool,
+    stop: asyncio.Event,
+    ready: Callable[[dict[str, Any]], None],  # Any: the ready line's plain JSON values
+) -> None:
+    """Take readings until ``stop``; then finish the requests under way and flush what was accepted.
+
+    Args:
+        settings: all of them.
+        with_http: whether to listen for HTTP.
+        stop: set it to end.
+        ready: called once, when everything is up.
+
+    Raises:
+        BadInput: ``ingest.nothing``, ``mqtt.…``, ``run.unknown``, ``domain.…``
+        Unavailable: ``kafka.…``, ``database.…``, ``ingest.port``
+    """
+    if not with_http and not settings.mqtt:
+        raise BadInput("ingest.nothing", "nothing to take readings from: allow HTTP, or give --mqtt")
+    topics = Topics(settings.run)
+    clock = SystemClock()
+    dsn = settings.database.get_secret_value()
+    where = address(settings.mqtt) if settings.mqtt else None
+    mappings = load(settings.mqtt_mapping, limit=settings.body_limit)
+    domains = compile_rules(load_rules(settings.domains))
+    limits = Limits(future_s=settings.future_limit_s, past_s=settings.past_limit_s)
+    row = await asyncio.to_thread(get_run, dsn, settings.run)
+    if row is None:
+        raise unknown_run(settings.run, [r.name for r in await asyncio.to_thread(list_runs, dsn)])
+
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listen(settings.host, settings.ingest_port)) if with_http else None
+        watch = Watch(dsn, topics.schema, domains)
+        await watch.start()
+        stack.push_async_callback(watch.stop)
+        await ensure_topics(settings.kafka, topics, row.districts)
+        producer = await start_producer(settings.kafka, client_id=f"yiwang-ingest-{settings.run}")
+        stack.push_async_callback(_within, producer.stop, "kafka.producer")
+
+        def intake(deliver_s: float) -> Intake:
+            feeder = Feeder(
+                producer,
+                topics,
+                clock=clock,
+                frame_ms=settings.frame_ms,
+                frame_rows=settings.frame_rows,
+                deliver_s=deliver_s,
+            )
+            stack.push_async_callback(_within, feeder.close, "feeder")
+            dead = DeadLetters(producer, topics, deliver_s=deliver_s)
+            return Intake(feeder, dead, lambda: watch.catalogue, limits, clock)
+
+        line: dict[str, Any] = {"ready": "ingest", "run": settings.run}
+        tasks: list[asyncio.Task[Any]] = []  # Any: nobody reads a result
+        feed: MqttFeed | None = None
+        patient = intake(MQTT_PATIENCE_S)
+        if where:
+            client_id = f"yiwang-{settings.run}-{settings.worker or 'ingest'}"
+            feed = MqttFeed(where, settings.mqtt_topics, mappings, patient, client_id=client_id)
+            tasks.append(asyncio.create_task(feed.run(), name="mqtt"))
+            line["mqtt"] = str(where)
+        server: _Server | None = None
+        if listener:
+            hasty = intake(DELIVER_S)
+            hasty.counters = patient.counters
+
+            def health() -> dict[str, Any]:
+                catalogue = watch.catalogue
+                mqtt = None if feed is None else "connected" if feed.connected.is_set() else "away"
+                return {
+                    "ok": True,
+                    "run": settings.run,
+                    "devices": len(catalogue.devices),
+                    "series": len(catalogue.slots),
+                    "mqtt": mqtt,
+                }
+
+            server = _Server(
+                uvicorn.Config(
+                    http.app(hasty, body_limit=settings.body_limit, health=health),
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                    timeout_graceful_shutdown=round(_STOP_S) * 2,
+                )
+            )
+            tasks.append(asyncio.create_task(server.serve([listener]), name="http"))
+            host, port = listener.getsockname()[:2]
+            line["http"] = f"{host}:{port}"
+        ready(line)
+        stopping = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait((*tasks, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if server:
+            server.should_exit = True
+        for task in tasks:
+            if task.get_name() == "mqtt":
+                task.cancel()
+        stopping.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        for task in done - {stopping}:
+            task.result()  # a part that ended by itself ended with an error
+
+
+async def _within(close: Callable[[], Any], what: str) -> None:  # Any: a coroutine
+    """Close something, but not for ever where Kafka is away."""
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await close()
+    except TimeoutError:
+        _log.error("stop.timeout", what=what, wait_s=_STOP_S)
+    except YiwangError as error:
+        _log.error(error.code, reason=error.message)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            "ingest.port",
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port, 0 takes a free one",
+            host=host,
+            port=port,
+        ) from error
+    return listener

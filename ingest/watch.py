@@ -1,0 +1,100 @@
+"""Keeps the catalogue up to date with the database, without a restart."""
+
+import asyncio
+
+import asyncpg
+
+from ingest.catalogue import Catalogue, build
+from sql import query, registry
+from sql.pool import coded, connect
+from yiwang import logs
+from yiwang.domains import Domains
+from yiwang.errors import YiwangError
+
+POLL_S = 10.0
+_log = logs.get("registry")
+
+
+class Watch:
+    """Listens for changes of the registry and swaps in a new catalogue whole.
+
+    A database that goes away later leaves the last catalogue in force; it is asked again every ``poll_s``.
+
+    Args:
+        dsn: of the database.
+        schema: of the run.
+        domains: the packs in force.
+        poll_s: seconds between looks at the versions, besides being told.
+    """
+
+    def __init__(self, dsn: str, schema: str, domains: Domains, *, poll_s: float = POLL_S) -> None:
+        self._dsn = dsn
+        self._schema = schema
+        self._domains = domains
+        self._poll_s = poll_s
+        self._told = asyncio.Event()
+        self._connection: asyncpg.Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._catalogue: Catalogue | None = None
+        self.changed = asyncio.Condition()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The present catalogue."""
+        assert self._catalogue is not None, "start() first"
+        return self._catalogue
+
+    async def start(self) -> None:
+        """Load, then keep up in the background.
+
+        Raises:
+            YiwangError: ``database.…``.
+        """
+        await self._look()
+        self._task = asyncio.create_task(self._keep_up(), name="registry watch")
+
+    async def stop(self) -> None:
+        """End listening."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._connection:
+            self._connection.terminate()
+
+    async def _keep_up(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._poll_s):
+                    await self._told.wait()
+            except TimeoutError:
+                pass
+            self._told.clear()
+            try:
+                await self._look()
+            except YiwangError as error:
+                _log.warning("registry.stale", code=error.code, reason=error.message)
+
+    async def _look(self) -> None:
+        async with coded(self._dsn):
+            connection = await self._connected()
+            rows = await connection.fetch(query("registry/districts"))
+            versions = {row["number"]: row["registry_version"] for row in rows}
+            if self._catalogue is not None and versions == self._catalogue.versions:
+                return
+            registries = await registry.load(connection)
+        catalogue = await asyncio.to_thread(build, registries, self._domains)
+        async with self.changed:
+            self._catalogue = catalogue
+            self.changed.notify_all()
+        _log.info("registry.loaded", devices=len(catalogue.devices), series=len(catalogue.slots))
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._dsn, self._schema)
+            await self._connection.add_listener(registry.CHANNEL, self._on_notify)
+        return self._connection
+
+    def _on_notify(self, connection: object, pid: int, channel: str, payload: object) -> None:
+        del connection, pid, channel
+        if payload == self._schema:
+            self._told.set()
