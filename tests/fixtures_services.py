@@ -30,6 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs TimescaleDB where there is none; from this one place, so the report has one line."""
+    if item.get_closest_marker("timescale") and not os.environ.get(TIMESCALE_VARIABLE):
+        pytest.skip(
+            f"no TimescaleDB: {TIMESCALE_VARIABLE} is not set (deploy/local-services start gives one)"
+        )
+
+
 @pytest.fixture(scope="session")
 def services_dir() -> Iterator[Path]:
     """A short-lived folder for service data; not ``tmp_path``, which pytest keeps for three runs."""
