@@ -241,13 +241,18 @@ def _socket(address: str) -> str:
 
 
 def _get(url: str) -> dict[str, Any]:  # Any: JSON
+    import urllib.error
     import urllib.request
 
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=10) as answer:
+        try:
+            answer = opener.open(url, timeout=10)
+        except urllib.error.HTTPError as refusal:  # 503 while something is away: the body says what
+            answer = refusal
+        with answer:
             body: dict[str, Any] = jsonlib.load(answer)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise Unavailable(
             "serve.unavailable", f"the gateway does not answer at {url}: {error}", url=url
         ) from error
