@@ -303,7 +303,7 @@ def _error(raw: dict[str, Any]) -> YiwangError:
     """An error of the gateway as ours, by what can be done about it."""
     error = msgspec.convert(raw, _Error)
     kind: type[YiwangError] = BadInput
-    if error.code.endswith((".unavailable", ".busy", ".no_time")):
+    if error.code.endswith((".unavailable", ".busy")):
         kind = Unavailable
     elif error.code in ("command.not_allowed", "command.other_order", "session.watch"):
         kind = NotAllowed

@@ -156,8 +156,7 @@ class Session:
             )
         district = route(self.post, request.action, self._view)
         t_ns = now_ns if self._ticks == "agent" else self._view.now_ns()
-        if t_ns is None:
-            raise Unavailable("session.no_time", "no event time is known yet: the run has not begun")
+        assert t_ns is not None  # there is an object, and it has a time
         self._pending += 1
         command = Command(
             command_id=request.command_id,

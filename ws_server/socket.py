@@ -56,7 +56,8 @@ async def start(hub: Hub, listener: sockets.socket, *, origins: Sequence[Origin]
 
 def _only_this_machine(connection: ServerConnection, request: Request) -> Response | None:
     """Refuse a name that merely resolves to loopback: a page elsewhere could have made it so."""
-    if is_loopback(host_of(request.headers.get("Host", ""))):
+    hosts = request.headers.get_all("Host")
+    if len(hosts) == 1 and is_loopback(host_of(hosts[0])):
         return None
     return connection.respond(
         http.HTTPStatus.MISDIRECTED_REQUEST, "this gateway answers to loopback names only\n"
