@@ -7,54 +7,13 @@ import numpy as np
 import pytest
 
 from ingest.feeder import Feeder
+from tests.ingest.producer import FakeProducer
 from yiwang import codec, frames
 from yiwang.clock import ManualClock
 from yiwang.columns import Readings
 from yiwang.errors import Unavailable
 from yiwang.model import Tick
 from yiwang.topics import Topics
-
-
-class FakeProducer:
-    """Keeps what it is sent; acknowledges at once, later (``hold``) or never takes it (``refuse``)."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[int, bytes, int]] = []
-        self.pending: list[asyncio.Future[Any]] = []
-        self.hold = False
-        self.refuse: Exception | None = None
-        self.block: asyncio.Event | None = None
-        self.arrivals = asyncio.Semaphore(0)
-
-    async def send(
-        self, topic: str, value: bytes, *, partition: int, headers: list[tuple[str, bytes]]
-    ) -> "asyncio.Future[Any]":
-        assert topic == "test.feed"
-        if self.block:
-            await self.block.wait()
-        if self.refuse:
-            raise self.refuse
-        assert headers[0][0] == "ingest"
-        self.sent.append((partition, value, int(headers[0][1])))
-        self.arrivals.release()
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self.hold:
-            self.pending.append(future)
-        else:
-            future.set_result(None)
-        return future
-
-    async def arrived(self, n: int) -> None:
-        """Wait until ``n`` more messages were sent."""
-        for _ in range(n):
-            await self.arrivals.acquire()
-        await asyncio.sleep(0)  # let the feeder take the future of the last one
-
-    def acknowledge(self) -> None:
-        """The broker has everything that was sent."""
-        for future in self.pending:
-            future.set_result(None)
-        self.pending.clear()
 
 
 def batch(start: int, n: int) -> Readings:
