@@ -7,10 +7,11 @@ are asynchronous (asyncpg, for the long-running processes). SQL text lives in fi
 from sql.level import Level, level
 from sql.migrating import migrate, pending
 from sql.query import query
-from sql.runs import drop_run, get_run, list_runs, set_run_state
+from sql.runs import drop_readings_before, drop_run, get_run, list_runs, set_run_state
 
 __all__ = [
     "Level",
+    "drop_readings_before",
     "drop_run",
     "get_run",
     "level",

@@ -1,5 +1,6 @@
 """The table of runs, for the command line."""
 
+from datetime import date
 from typing import Any, Literal
 
 import psycopg
@@ -67,6 +68,21 @@ def drop_run(dsn: str, name: str) -> None:
             if row is None or row[0] == 0:
                 break
         connection.execute(query("migration/drop_schema"), (schema,))
+
+
+def drop_readings_before(dsn: str, schema: str, day: date) -> int:
+    """Retention: drop the readings of whole days before ``day`` (UTC) of one run.
+
+    Returns:
+        Number of partitions or chunks dropped.
+
+    Raises:
+        YiwangError: ``database.…``.
+    """
+    with connect(dsn) as connection:
+        connection.execute(query("migration/search_path"), (schema,))
+        row = connection.execute(query("persist/retain"), (day,)).fetchone()
+        return int(row[0]) if row else 0
 
 
 def unknown_run(name: str, known: list[str]) -> BadInput:
