@@ -7,7 +7,7 @@ acknowledgement here (the only use of that private attribute).
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 from urllib.parse import unquote, urlsplit
@@ -190,7 +190,7 @@ class MqttFeed:
         )
         parsed = check(found, received_ns, self._intake.catalogue(), self._intake.limits)
         topics = [origins[r.row][0] for r in parsed.rejected] + [topic for topic, _ in unread]
-        parsed.rejected.extend(r for _, r in unread)
+        parsed.rejected.extend(replace(r, row=n) for n, (_, r) in enumerate(unread, len(rows)))
         futures = await self._intake.take(parsed, MQTT, [f"{MQTT}:{t}" for t in topics], received_ns)
         self._intake.count(parsed, MQTT)
         return futures

@@ -18,6 +18,7 @@ class FakeProducer:
         self.hold = False
         self.refuse: Exception | None = None
         self.block: asyncio.Event | None = None
+        self.refusal = asyncio.Event()
         self.arrivals = asyncio.Semaphore(0)
 
     async def send(
@@ -26,6 +27,7 @@ class FakeProducer:
         if self.block:
             await self.block.wait()
         if self.refuse:
+            self.refusal.set()
             raise self.refuse
         if topic.endswith(".deadletters"):
             self.letters.append(codec.decode_dead_letter(value))
