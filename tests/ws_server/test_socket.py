@@ -51,7 +51,7 @@ def says(made: Hub, body: Any, district: int = 0) -> None:
 def made() -> Hub:
     """A ready hub with a fake producer."""
     made = hub()
-    made.producer = FakeProducer(made)  # type: ignore[assignment]  # has what is used of it
+    made.producer = FakeProducer(made)
     return made
 
 
@@ -113,7 +113,7 @@ async def test_without_kafka_a_command_is_refused_and_the_screen_goes_on(made: H
         asking = asyncio.create_task(screen.command(Acknowledge(incident="I-1"), command_id="c-1"))
         says(made, incident(rev=2))
         await screen.until(lambda s: s.of(Incident)["I-1"].rev == 2)
-        made.producer = FakeProducer(made)  # type: ignore[assignment]  # Kafka is back
+        made.producer = FakeProducer(made)
         assert (await asking).ok
 
 
