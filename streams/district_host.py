@@ -1,0 +1,311 @@
+"""The district worker without Faust: partitions with their states, outputs, snapshots, ticks, watch."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from streams import machine_codec
+from streams.log_reader import LogReader
+from streams.machine import DistrictMachine
+from streams.outbox import Outbox
+from streams.partition import Partition, Tail
+from streams.snapshots import Saved, Snapshots
+from yiwang import logs
+from yiwang.clock import SECOND, Clock
+from yiwang.codec import encode
+from yiwang.errors import Conflict, Unavailable
+from yiwang.model import Tick
+from yiwang.topics import HEADER_AGENT, HEADER_INGEST, Topics
+
+Position = tuple[str, int]
+
+JOINED_MESSAGES = 64
+"""Waiting messages of the feed that are worked on at once."""
+STALLED_S = 30.0
+WATCH_S = 5.0
+SNAPSHOT_SHARE = 20.0
+"""The interval between snapshots is at least so many times as long as taking one."""
+RELEASE_S = 3.0
+"""So long a rebalance is held up for keeping states; then the next owner works from older ones."""
+
+_log = logs.get("district")
+
+
+@dataclass(slots=True)
+class Held:
+    """A district in this process."""
+
+    partition: Partition
+    outputs: int  # next offset of the outputs that the state knows of, as far as we know
+    last: "asyncio.Future[int] | None" = None  # of the newest output put in the outbox
+    kept: tuple[int, int] = (-1, -1)  # feed and commands in the newest snapshot
+    seen: tuple[int, int] = (-1, -1)  # feed and commands at the last look of the watch
+    unusable: int = 0  # messages of the logs that could not be read
+    moved_s: float = field(default_factory=time.monotonic)  # when ``seen`` last changed
+
+
+class DistrictHost:
+    """Holds the districts whose partitions this worker has.
+
+    Args:
+        topics: of the run.
+        clock: the wall clock, for stamps and ticks.
+        outbox: to the topics.
+        reader: of logs beside the group.
+        snapshots: of the role.
+        snapshot_s: interval of snapshots; longer where taking one takes long.
+        ticks: whether this worker sends the ticks of its districts.
+        told: called with the districts held after each assignment.
+        committed: called with offsets that are safe.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        clock: Clock,
+        outbox: Outbox,
+        reader: LogReader,
+        snapshots: Snapshots,
+        *,
+        snapshot_s: float,
+        ticks: bool,
+        told: Callable[[list[int]], None],
+        committed: Callable[[Mapping[Position, int]], Awaitable[None]],
+    ) -> None:
+        self.topics, self.clock, self.outbox, self.reader = topics, clock, outbox, reader
+        self.snapshots, self.snapshot_s, self.ticks = snapshots, snapshot_s, ticks
+        self._told, self._committed = told, committed
+        self._held: dict[int, Held] = {}
+        self._turn = asyncio.Lock()  # taking up, giving up and keeping states exclude each other
+        self._waiting = 0
+
+    # ---- partitions come and go ----
+
+    async def restore(self, assigned: set[Position]) -> Mapping[Position, int]:
+        """Load the districts that are new here; offsets at which reading both logs goes on.
+
+        Raises:
+            Conflict: ``streams.apart`` when a district's feed is here and its commands are not.
+            YiwangError: from the database, the log or the snapshot.
+        """
+        topics = self.topics
+        feeds = {p for topic, p in assigned if topic == topics.feed}
+        commands = {p for topic, p in assigned if topic == topics.commands}
+        if feeds != commands:
+            apart = sorted(feeds ^ commands)
+            raise Conflict(
+                "streams.apart",
+                f"feed and commands of district {apart} were given to different workers; are there workers of "
+                "another release in the group?",
+                districts=apart,
+            )
+        async with self._turn:
+            new = sorted(feeds - self._held.keys())
+            for number in new:
+                self._held[number] = await self._load(number)
+        if new or not feeds:
+            self._told(sorted(self._held))
+        starts: dict[Position, int] = {}
+        for number in feeds:
+            sequencer = self._held[number].partition.sequencer
+            starts[topics.feed, number] = sequencer.read_feed
+            starts[topics.commands, number] = sequencer.read_commands
+        return starts
+
+    async def _load(self, number: int) -> Held:
+        topics = self.topics
+        saved = await self.snapshots.load(number)
+        machine = DistrictMachine.load(saved.state) if saved else DistrictMachine(number)
+        feed, commands, outputs = (saved.feed, saved.commands, saved.outputs) if saved else (0, 0, 0)
+        sent = await self.reader.read(topics.outputs, number, outputs, HEADER_INGEST)
+        tail = Tail.of([payload for _, payload, _ in sent], n=machine.n, commands=commands)
+        partition = Partition(
+            machine, feed=feed, commands=commands, tail=tail, topics=(topics.feed, topics.commands)
+        )
+        if tail.placement.commands:  # read them now, so that the feed never has to wait for them
+            for offset, payload, ingest_ns in await self.reader.read(
+                topics.commands, number, commands, HEADER_INGEST
+            ):
+                partition.take_command(offset, payload, ingest_ns)
+        ends = await self.reader.ends([(topics.feed, number), (topics.commands, number)])
+        for topic, needed in (
+            (topics.feed, max(feed, tail.placement.floor)),
+            (topics.commands, commands + len(tail.placement.commands)),
+        ):
+            if ends[topic, number] < needed:
+                raise Conflict(
+                    "log.short",
+                    f"{topic} {number} ends at {ends[topic, number]}, the state of this run is at {needed}: "
+                    "topic and database do not belong together",
+                    topic=topic,
+                    partition=number,
+                )
+        _log.info(
+            "district_restored", district=number, feed=feed, commands=commands, n=machine.n, sent=tail.n
+        )
+        return Held(partition, outputs, kept=(feed, commands) if saved else (-1, -1))
+
+    async def release(self, revoked: set[Position]) -> None:
+        """Keep the states of districts that go elsewhere, as far as that can be done quickly."""
+        numbers = {p for topic, p in revoked if topic == self.topics.feed} & self._held.keys()
+        if not numbers:
+            return
+        async with asyncio.timeout(STALLED_S):  # nothing of ours may arrive after the next owner has begun
+            await self.outbox.settle()
+        try:
+            async with asyncio.timeout(RELEASE_S):
+                await self.keep(numbers)
+        except TimeoutError:
+            _log.warning("released_without_snapshot", districts=sorted(numbers))
+        async with self._turn:
+            for number in numbers:
+                del self._held[number]
+
+    async def finish(self) -> None:
+        """The last snapshot."""
+        await self.outbox.settle()
+        await self.keep(set(self._held))
+
+    # ---- messages ----
+
+    def take_feed(self, number: int, offset: int, payload: bytes, ingest_ns: int) -> None:
+        """A message of a feed; of a district that is no longer here it is left out."""
+        held = self._held.get(number)
+        if held:
+            self._waiting += 1
+            held.partition.take_feed(offset, payload, ingest_ns)
+
+    def take_command(self, number: int, offset: int, payload: bytes, ingest_ns: int) -> None:
+        """A message of the commands."""
+        held = self._held.get(number)
+        if held:
+            held.partition.take_command(offset, payload, ingest_ns)
+
+    @property
+    def full(self) -> bool:
+        """Whether enough is waiting to be worked on at once."""
+        return self._waiting >= JOINED_MESSAGES
+
+    async def work(self) -> None:
+        """Work on everything that waits; returns when there is room for more outputs."""
+        self._waiting = 0
+        for number, held in self._held.items():
+            done = held.partition.work()
+            stamp = (HEADER_AGENT, str(self.clock.now_ns()).encode())
+            for emission in done.emissions:
+                if emission.payload is not None:
+                    headers = [stamp]
+                    if emission.ingest_ns:
+                        headers.append((HEADER_INGEST, str(emission.ingest_ns).encode()))
+                    held.last = self.outbox.put(self.topics.outputs, number, emission.payload, headers)
+            for dead in done.dead:
+                self.outbox.put(self.topics.dead_letters, 0, encode(dead))
+            held.unusable += len(done.dead)
+            if done.differing:
+                _log.error("outputs_differ_from_before_the_crash", district=number, n=done.differing[:10])
+        await self.outbox.room()
+
+    # ---- what goes on beside ----
+
+    async def live(self) -> None:
+        """Send, keep states, tick, watch; returns only by an error."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.outbox.run())
+            group.create_task(self._keep_for_ever())
+            group.create_task(self._watch())
+            if self.ticks:
+                group.create_task(self._tick_for_ever())
+
+    async def _keep_for_ever(self) -> None:
+        wait_s = self.snapshot_s
+        while True:
+            await asyncio.sleep(wait_s)
+            began_s = time.monotonic()
+            kept = await self.keep(set(self._held))
+            took_s = time.monotonic() - began_s
+            wait_s = max(self.snapshot_s if kept else min(30.0, 2 * wait_s), SNAPSHOT_SHARE * took_s)
+
+    async def keep(self, numbers: set[int]) -> bool:
+        """Keep the states that changed, in one transaction; ``False`` while the database is away.
+
+        Raises:
+            Conflict: ``snapshot.overtaken``.
+        """
+        async with self._turn:
+            rows: list[Saved] = []
+            for number in sorted(numbers & self._held.keys()):
+                held = self._held[number]
+                partition = held.partition
+                at = (partition.feed, partition.commands)
+                if at == held.kept:
+                    continue
+                raw, last = machine_codec.dump(partition.machine), held.last  # no await between these two
+                state = await asyncio.to_thread(machine_codec.compress, raw)
+                if last is not None:
+                    held.outputs = await last + 1  # the broker has all outputs up to this state
+                rows.append(
+                    Saved(district=number, state=state, feed=at[0], commands=at[1], outputs=held.outputs)
+                )
+            if not rows:
+                return True
+            if not await self.snapshots.save(rows):
+                return False
+            safe: dict[Position, int] = {}
+            for row in rows:
+                self._held[row.district].kept = (row.feed, row.commands)
+                safe[self.topics.feed, row.district] = row.feed
+                safe[self.topics.commands, row.district] = row.commands
+        await self._committed(safe)
+        return True
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            now_ns = self.clock.now_ns()
+            await asyncio.sleep((SECOND - now_ns % SECOND) / SECOND)
+            now_ns = self.clock.now_ns()
+            tick = encode(Tick(t_ns=now_ns - now_ns % SECOND))
+            for number in self._held:
+                self.outbox.put(self.topics.feed, number, tick, [(HEADER_INGEST, str(now_ns).encode())])
+
+    async def _watch(self) -> None:
+        """Tell how far each district is; a worker that stands still before waiting messages ends itself.
+
+        Raises:
+            Conflict: ``streams.stalled``.
+        """
+        while True:
+            await asyncio.sleep(WATCH_S)
+            logs_of = [(topic, n) for n in self._held for topic in (self.topics.feed, self.topics.commands)]
+            try:
+                ends = await self.reader.ends(logs_of)
+            except Unavailable as error:
+                _log.warning("broker_away", reason=error.message)
+                continue
+            now_s = time.monotonic()
+            for number, held in self._held.items():
+                feed = ends.get((self.topics.feed, number))
+                commands = ends.get((self.topics.commands, number))
+                if feed is None or commands is None:
+                    continue  # came while we asked
+                at = (held.partition.feed, held.partition.commands)
+                behind = feed - at[0] + commands - at[1]
+                if at != held.seen or behind <= 0:
+                    if at != held.seen:
+                        _log.info(
+                            "district_progress",
+                            district=number,
+                            feed=at[0],
+                            commands=at[1],
+                            behind=behind,
+                            unusable=held.unusable,
+                        )
+                    held.seen, held.moved_s = at, now_s
+                elif now_s - held.moved_s > STALLED_S:
+                    raise Conflict(
+                        "streams.stalled",
+                        f"district {number} has stood at feed {at[0]}, commands {at[1]} for {STALLED_S:g} s "
+                        f"with {behind} messages waiting",
+                        district=number,
+                        behind=behind,
+                    )

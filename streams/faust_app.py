@@ -1,0 +1,173 @@
+"""The one way in which this project uses Faust: settings, where reading begins, life and death of a worker.
+
+Faust brings the consumer group, the agents and their supervision. What it commits to Kafka is for onlookers:
+after each assignment reading begins where the *state* says, so a commit that is lost, late or too far can do no
+harm. A worker that cannot go on ends with a named error; whoever supervises it starts it again.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import faust
+import msgspec
+from faust.transport.drivers.aiokafka import Consumer
+from faust.types import TP
+
+from yiwang import logs
+from yiwang.errors import YiwangError
+from yiwang.settings import Settings
+from yiwang.topics import MAX_MESSAGE_BYTES, Topics
+
+LAST_SNAPSHOT_S = 2.0
+LEAVING_S = 0.5
+WAITING_MESSAGES = 256
+"""Messages per topic that Faust holds for its agents; some may be of several MB."""
+
+Position = tuple[str, int]
+"""Topic and partition."""
+
+_log = logs.get("worker")
+
+
+class Role(Protocol):
+    """What a worker does with its partitions."""
+
+    async def restore(self, assigned: set[Position]) -> Mapping[Position, int]:
+        """Take up what is newly assigned; where reading goes on, for all of it. May be called again at any time."""
+        ...
+
+    async def release(self, revoked: set[Position]) -> None:
+        """Keep the state of what is given up, and forget it."""
+        ...
+
+    async def live(self) -> None:
+        """Everything that goes on beside the agents; returns never."""
+        ...
+
+    async def finish(self) -> None:
+        """Keep all state: the process ends."""
+        ...
+
+
+def fail(error: BaseException) -> NoReturn:
+    """End the process now, with the error named; states and logs allow it at any moment."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, YiwangError):
+        _log.error("worker_failed", code=error.code, reason=error.message)
+        sys.stderr.write(f"yiwang: {error}\n")
+    else:
+        _log.error("worker_failed", code="worker.crashed", reason=repr(error))
+        traceback.print_exception(error, file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(2 if isinstance(error, YiwangError) else 1)
+
+
+def guarded(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """``call``, but whatever it raises ends the process instead of leaving Faust half alive."""
+
+    async def wrapped(*args: Any) -> Any:  # Any: as ``call`` has it
+        try:
+            return await call(*args)
+        except Exception as error:  # noqa: BLE001  a task boundary
+            fail(error)
+
+    return wrapped
+
+
+def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
+    """A Faust app for one role of the run, without agents yet.
+
+    Args:
+        settings: of the process.
+        role: district or city.
+        worker: name for static membership: a restarted worker of that name has its partitions back at once,
+            without a rebalance. Empty: an ordinary member.
+        act: takes up and gives up partitions.
+    """
+    topics = Topics(settings.run)
+
+    class App(faust.App):  # type: ignore[misc]  # Faust publishes no types
+        def _crash(self, reason: BaseException) -> None:
+            fail(reason)
+
+    app = App(
+        topics.group(role),
+        broker="kafka://" + ";".join(host.strip() for host in settings.kafka.split(",")),
+        store="memory://",
+        web_enabled=False,
+        autodiscover=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        datadir=Path(tempfile.mkdtemp(prefix="yiwang-faust-")),
+        consumer_group_instance_id=f"{topics.group(role)}.{worker}" if worker else None,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        stream_buffer_maxsize=WAITING_MESSAGES,
+        stream_wait_empty=False,  # nothing is acknowledged one by one
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.0,
+        broker_client_id=f"yiwang-{role}",
+        logging_config=None,
+    )
+
+    class Positioned(Consumer):  # type: ignore[misc]  # Faust publishes no types
+        """Begins where the state says, not where the group's commits say."""
+
+        async def perform_seek(self) -> None:
+            await super().perform_seek()
+            assigned = {(tp.topic, tp.partition) for tp in self.assignment()}
+            starts = await guarded(act.restore)(assigned)
+            if starts:
+                await self.seek_wait({TP(*position): offset for position, offset in starts.items()})
+
+    app.transport.Consumer = Positioned
+
+    async def revoked(_app: Any, revoked: set[Any], **_: Any) -> None:  # Any: Faust's signal
+        await guarded(act.release)({(tp.topic, tp.partition) for tp in revoked})
+
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    return app
+
+
+async def commit(app: Any, offsets: Mapping[Position, int]) -> None:  # Any: a Faust app
+    """Tell Kafka how far the safe state is, for onlookers; left out while the group is being rearranged."""
+    if offsets and not app.rebalancing:
+        await app.consumer._commit({TP(*position): offset for position, offset in offsets.items()})
+
+
+async def run(app: Any, act: Role) -> NoReturn:  # Any: a Faust app
+    """Live until SIGTERM or SIGINT, then keep the state and exit 0."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(guarded(act.live)()), asyncio.ensure_future(guarded(app.start)())]
+    await stop.wait()
+    try:
+        async with asyncio.timeout(LAST_SNAPSHOT_S):
+            await act.finish()
+    except TimeoutError:
+        _log.warning("last_snapshot_left_out")
+    except Exception as error:  # noqa: BLE001  a task boundary
+        fail(error)
+    leaving = asyncio.ensure_future(app.stop())
+    await asyncio.wait(
+        {leaving}, timeout=LEAVING_S
+    )  # Faust does not mind being cancelled; the broker notices
+    del tasks
+    sys.stdout.flush()
+    os._exit(0)  # threads of the client library may still wait for a broker that is gone
+
+
+def ready(**facts: Any) -> None:  # Any: plain JSON values
+    """The one line on stdout that says this worker has its partitions and their states."""
+    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
+    sys.stdout.flush()

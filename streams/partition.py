@@ -1,0 +1,253 @@
+"""One district's partitions at work: logs in, numbered outputs out. Pure; the same with Kafka and without.
+
+Waiting frames that stand next to each other are joined before they are detected; each output still names the
+very frame it came from.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.machine import DistrictMachine
+from streams.sequencer import Placement, Sequencer
+from yiwang import frames
+from yiwang.codec import decode_command, decode_feed, decode_output, encode
+from yiwang.columns import Readings
+from yiwang.errors import BadInput
+from yiwang.ids import derive
+from yiwang.model import Body, Command, DeadLetter, Output
+
+JOINED_ROWS = 100_000
+"""A joined batch is not made longer than this."""
+RAW_BYTES = 64 * 1024
+"""Of a message that cannot be used, so much is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """An output to be sent.
+
+    Attributes:
+        payload: its bytes; ``None`` when the log of outputs has it already (it was sent before a crash).
+        ingest_ns: wall clock at which what caused it was taken in; 0 when unknown.
+    """
+
+    output: Output
+    payload: bytes | None
+    ingest_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message of either log as it was read; a command that cannot be read is its error."""
+
+    payload: bytes
+    ingest_ns: int
+    command: Command | BadInput | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What came of one round of work."""
+
+    emissions: list[Emission] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    differing: list[int] = field(
+        default_factory=list
+    )  # numbers of outputs that were other ones before a crash
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The outputs since a snapshot, as they stand in the log.
+
+    Attributes:
+        placement: where commands took effect.
+        sent: output number to checksum of its bytes.
+        n: number of the output that comes next.
+    """
+
+    placement: Placement
+    sent: Mapping[int, int]
+    n: int
+
+    @classmethod
+    def of(cls, payloads: Sequence[bytes], *, n: int, commands: int) -> "Tail":
+        """From the payloads in order.
+
+        Args:
+            payloads: outputs of the district from the snapshot's offset on, or from before it.
+            n: outputs in the snapshot.
+            commands: next offset of the commands partition in the snapshot.
+
+        Raises:
+            BadInput: ``output.message``.
+            Conflict: ``sequence.outputs``.
+        """
+        sent: dict[int, int] = {}
+        positions: list[tuple[int, int]] = []
+        for payload in payloads:
+            output = decode_output(payload)
+            if output.n == n + len(sent):  # repeats and what the snapshot covers are left out
+                sent[output.n] = zlib.crc32(payload)
+                positions.append((output.feed, output.commands))
+        return cls(Placement.of(positions, commands=commands), sent, n + len(sent))
+
+
+class Partition:
+    """A district's machine between its logs.
+
+    Args:
+        machine: in the state that the offsets stand for.
+        feed: next offset of the feed.
+        commands: next offset of the commands.
+        tail: what the log of outputs has beyond that state.
+        topics: names of feed and commands, for the ids of dead letters.
+    """
+
+    def __init__(
+        self,
+        machine: DistrictMachine,
+        *,
+        feed: int = 0,
+        commands: int = 0,
+        tail: Tail | None = None,
+        topics: tuple[str, str] = ("feed", "commands"),
+    ) -> None:
+        self.machine = machine
+        self.feed = feed
+        self.commands = commands
+        self.topics = topics
+        tail = tail or Tail(Placement(), {}, machine.n)
+        self._sent = dict(tail.sent)
+        self.sequencer: Sequencer[Incoming] = Sequencer(feed, commands, tail.placement)
+        self._frames: list[
+            tuple[int, int, Readings]
+        ] = []  # offset, ingest_ns, readings: waiting to be joined
+        self._rows = 0
+        self._work = Work()
+
+    def take_feed(self, offset: int, payload: bytes, ingest_ns: int) -> None:
+        """A message of the feed was read.
+
+        Raises:
+            Conflict: ``sequence.gap``.
+        """
+        self.sequencer.feed(offset, Incoming(payload, ingest_ns))
+
+    def take_command(self, offset: int, payload: bytes, ingest_ns: int) -> None:
+        """A message of the commands was read.
+
+        Nobody can have seen more of the feed than we have, so a sender who says so is not waited for.
+
+        Raises:
+            Conflict: ``sequence.gap``.
+        """
+        command: Command | BadInput
+        try:
+            command = decode_command(payload)
+        except BadInput as error:
+            command = error
+        seen_feed = command.seen_feed if isinstance(command, Command) else 0
+        seen_feed = min(seen_feed, self.sequencer.known_feed)
+        self.sequencer.command(offset, seen_feed, Incoming(payload, ingest_ns, command))
+
+    def work(self) -> Work:
+        """Do everything whose turn it is.
+
+        Raises:
+            Conflict: ``sequence.placed``.
+        """
+        for step in self.sequencer.steps():
+            item = step.item
+            if item.command is not None:
+                self._join()
+                self.commands = step.offset + 1
+                self._command(step.offset, item, item.command)
+            elif frames.is_frame(item.payload):
+                self._frame(step.offset, item)
+            else:
+                self._join()
+                self.feed = step.offset + 1
+                self._message(step.offset, item)
+        self._join()
+        done, self._work = self._work, Work()
+        return done
+
+    # ---- one step ----
+
+    def _frame(self, offset: int, item: Incoming) -> None:
+        try:
+            frame = frames.decode(item.payload)
+            if frame.district != self.machine.district:
+                raise BadInput(
+                    "frame.district",
+                    f"a frame of district {frame.district} on the feed of {self.machine.district}",
+                    district=frame.district,
+                )
+        except BadInput as error:
+            self._join()
+            self.feed = offset + 1
+            self._unusable(0, offset, item, error)
+            return
+        self._frames.append((offset, item.ingest_ns or frame.ingest_ns, frame.readings))
+        self._rows += len(frame.readings)
+        if self._rows >= JOINED_ROWS:
+            self._join()
+
+    def _join(self) -> None:
+        """Detect the waiting frames, as one batch."""
+        waiting, self._frames, self._rows = self._frames, [], 0
+        if not waiting:
+            return
+        ends = np.cumsum([len(readings) for _, _, readings in waiting])
+        n = self.machine.n
+        located = self.machine.located(Readings.join([readings for _, _, readings in waiting]))
+        for position, body in located:
+            offset, ingest_ns, _ = waiting[int(np.searchsorted(ends, position, side="right"))]
+            self.feed = offset + 1
+            self._emit(n, [body], ingest_ns)
+            n += 1
+        self.feed = waiting[-1][0] + 1
+
+    def _message(self, offset: int, item: Incoming) -> None:
+        try:
+            message = decode_feed(item.payload)
+        except BadInput as error:
+            self._unusable(0, offset, item, error)
+            return
+        n = self.machine.n
+        self._emit(n, self.machine.message(message), item.ingest_ns or getattr(message, "ingest_ns", 0))
+
+    def _command(self, offset: int, item: Incoming, command: Command | BadInput) -> None:
+        if isinstance(command, BadInput):
+            self._unusable(1, offset, item, command)
+            return
+        n = self.machine.n
+        self._emit(n, self.machine.command(command), item.ingest_ns or command.ingest_ns)
+
+    def _unusable(self, log: int, offset: int, item: Incoming, error: BadInput) -> None:
+        dead = DeadLetter(
+            id=derive("D", self.topics[log], self.machine.district, offset),
+            code=error.code,
+            message=error.message,
+            source=("feed", "commands")[log],
+            ingest_ns=item.ingest_ns,
+            args=error.details | {"district": self.machine.district, "offset": offset},
+            raw=item.payload[:RAW_BYTES],
+        )
+        self._work.dead.append(dead)
+        n = self.machine.n
+        self._emit(n, self.machine.unusable(error), item.ingest_ns)
+
+    def _emit(self, n: int, bodies: Sequence[Body], ingest_ns: int) -> None:
+        for i, body in enumerate(bodies):
+            output = Output(n=n + i, feed=self.feed, commands=self.commands, body=body)
+            payload = encode(output)
+            before = self._sent.pop(output.n, None)
+            sent = before == zlib.crc32(payload)
+            if before is not None and not sent:
+                self._work.differing.append(output.n)
+            self._work.emissions.append(Emission(output, None if sent else payload, ingest_ns))
