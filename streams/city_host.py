@@ -1,0 +1,185 @@
+"""The city worker without Faust: what the districts put out, through the city desk, to commands for districts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from dispatch.city import CityDesk
+from streams.outbox import Outbox
+from streams.snapshots import Saved, Snapshots
+from yiwang import logs
+from yiwang.clock import Clock
+from yiwang.codec import decode_output, encode
+from yiwang.errors import BadInput, Conflict
+from yiwang.model import Body, Command, Incident, Output, SupportNeeded, SupportOffer
+from yiwang.topics import HEADER_INGEST, Topics
+
+Position = tuple[str, int]
+
+CITY = -1
+"""The city's place in the table of snapshots, where districts have their number."""
+
+_log = logs.get("city")
+
+
+class City:
+    """The city desk and how far it has read each district. Pure.
+
+    Attributes:
+        read: district to next offset of its outputs.
+        numbers: district to number of the output that comes next; repeats are left out.
+    """
+
+    def __init__(self, districts: int) -> None:
+        self.desk = CityDesk(tuple(range(districts)))
+        self.read: dict[int, int] = dict.fromkeys(range(districts), 0)
+        self.numbers: dict[int, int] = dict.fromkeys(range(districts), 0)
+
+    def take(self, district: int, offset: int, output: Output) -> list[tuple[int, Command]]:
+        """One output; returns (district, command) in order. Ids of commands are derived, a repeat does nothing."""
+        if offset < self.read[district]:
+            return []
+        self.read[district] = offset + 1
+        if output.n < self.numbers[district]:
+            return []
+        self.numbers[district] = output.n + 1
+        commands = self.desk.output(district, output.body, _event_ns(output.body))
+        return [
+            (to, msgspec.structs.replace(c, seen_feed=output.feed if to == district else 0))
+            for to, c in commands
+        ]
+
+    def dump(self) -> bytes:
+        """The whole state."""
+        return msgspec.msgpack.encode([1, self.desk.dump(), self.read, self.numbers])
+
+    @classmethod
+    def load(cls, data: bytes) -> "City":
+        """What ``dump`` gave.
+
+        Raises:
+            BadInput: ``snapshot.version``.
+        """
+        version, desk, read, numbers = msgspec.msgpack.decode(data, strict=False)
+        if version != 1:
+            raise BadInput(
+                "snapshot.version", f"the city's snapshot has version {version}, this release reads 1"
+            )
+        city = cls(0)
+        city.desk, city.read, city.numbers = CityDesk.load(desk), read, numbers
+        return city
+
+
+def _event_ns(body: Body) -> int:
+    match body:
+        case SupportNeeded() | SupportOffer():
+            return body.t_ns
+        case Incident():
+            return body.updated_ns
+        case _:
+            return 0
+
+
+class CityHost:
+    """The city's state between the outputs and the commands.
+
+    Args:
+        topics: of the run.
+        districts: how many there are.
+        clock: the wall clock, for stamps.
+        outbox: to the topics.
+        snapshots: of the role.
+        snapshot_s: interval of snapshots.
+        told: called when the state is there.
+        committed: called with offsets that are safe.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        districts: int,
+        clock: Clock,
+        outbox: Outbox,
+        snapshots: Snapshots,
+        *,
+        snapshot_s: float,
+        told: Callable[[], None],
+        committed: Callable[[Mapping[Position, int]], Awaitable[None]],
+    ) -> None:
+        self.topics, self.districts, self.clock, self.outbox = topics, districts, clock, outbox
+        self.snapshots, self.snapshot_s = snapshots, snapshot_s
+        self._told, self._committed = told, committed
+        self._city: City | None = None
+        self._kept: dict[int, int] = {}
+        self._turn = asyncio.Lock()
+
+    async def restore(self, assigned: set[Position]) -> Mapping[Position, int]:
+        """Load the state the first time; offsets at which reading goes on.
+
+        Raises:
+            Conflict: ``city.second`` when another city worker has a part of the outputs.
+        """
+        mine = {p for topic, p in assigned if topic == self.topics.outputs}
+        async with self._turn:
+            if self._city is None:
+                if mine != set(range(self.districts)):
+                    raise Conflict(
+                        "city.second",
+                        f"a run has one city worker, and another one holds the outputs of some of its "
+                        f"{self.districts} districts",
+                    )
+                saved = await self.snapshots.load(CITY)
+                self._city = City.load(saved.state) if saved else City(self.districts)
+                self._told()
+            city = self._city
+        return {(self.topics.outputs, p): city.read[p] for p in mine}
+
+    async def release(self, revoked: set[Position]) -> None:
+        """The state stays: there is one city worker."""
+        del revoked
+        await self.keep()
+
+    async def finish(self) -> None:
+        """The last snapshot."""
+        await self.keep()
+
+    async def take(self, district: int, offset: int, payload: bytes) -> None:
+        """An output was read.
+
+        Raises:
+            BadInput: ``output.message``: only our own release writes there.
+        """
+        if self._city is None:
+            return
+        stamp = [(HEADER_INGEST, str(self.clock.now_ns()).encode())]
+        for to, command in self._city.take(district, offset, decode_output(payload)):
+            self.outbox.put(self.topics.commands, to, encode(command), stamp)
+            _log.info("city_command", district=to, action=type(command.action).__name__)
+        await self.outbox.room()
+
+    async def live(self) -> None:
+        """Send, keep the state; returns only by an error."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.outbox.run())
+            group.create_task(self._keep_for_ever())
+
+    async def _keep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.snapshot_s)
+            await self.keep()
+
+    async def keep(self) -> None:
+        """Keep the state if it changed, once the broker has all commands it has given."""
+        async with self._turn:
+            city = self._city
+            if city is None or city.read == self._kept:
+                return
+            state, read = city.dump(), dict(city.read)
+            await self.outbox.settle()
+            far = sum(read.values())
+            row = Saved(district=CITY, state=state, feed=0, commands=0, outputs=far)
+            if not await self.snapshots.save([row]):
+                return
+            self._kept = read
+        await self._committed({(self.topics.outputs, p): offset for p, offset in read.items()})
