@@ -85,7 +85,8 @@ async def once(
         player = Player(scenario, feeder, clock, speed=speed, tell=tell)
         await player.open()
         units = [u for r in scenario.registries.values() for u in r.units]
-        async with SimulatedStaff(socket, units, clock=clock, speed=speed) as staff:
+        watched = [(n, s.number) for n, r in scenario.registries.items() for d in r.devices for s in d.series]
+        async with SimulatedStaff(socket, units, watched=watched, clock=clock, speed=speed) as staff:
             await player.play()
             await wait_until_through(run, bootstrap=bootstrap, dsn=dsn)
             latency = staff.measured()

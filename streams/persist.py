@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import signal
 import sys
+import tempfile
 from typing import Any
 
 import faust
@@ -130,7 +131,7 @@ def make_app(
         loghandlers=[],
         topic_allow_declare=False,
         topic_disable_leader=True,
-        datadir=str(settings.data / "faust-persist"),
+        datadir=tempfile.mkdtemp(prefix="yiwang-faust-"),  # Faust wants one; nothing is kept in it
         broker_session_timeout=SESSION_TIMEOUT_S,
         broker_heartbeat_interval=1.0,
         broker_commit_interval=0.5,
