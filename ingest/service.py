@@ -162,6 +162,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(2048)  # the ready line is true even before uvicorn has got this far
     except OSError as error:
         listener.close()
         raise Unavailable(

@@ -7,6 +7,7 @@ import msgspec
 
 from ingest.catalogue import Catalogue, build
 from ingest.parse import Limits
+from yiwang import frames
 from yiwang.domains import compile_rules, load_rules
 from yiwang.registry import Device, Registry, Series, Text
 
@@ -64,3 +65,9 @@ def array(*rows: Any) -> bytes:
 
 def lines(*rows: Any) -> bytes:
     return b"\n".join(msgspec.json.encode(r) for r in rows)
+
+
+def batch_values(payload: bytes) -> list[float]:
+    """The values in a frame."""
+    values: list[float] = frames.decode(payload).readings.value.tolist()
+    return values
