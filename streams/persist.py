@@ -30,7 +30,7 @@ _BUFFER_MESSAGES = 64  # frames are large; what waits is bounded by the writer, 
 
 
 def main(settings: Settings, worker: str = "") -> None:
-    """Run until SIGTERM or SIGINT. Prints one JSON line when it has its partitions.
+    """Run until SIGTERM or SIGINT. Prints one JSON line when it has its partitions. Logs are the caller's to configure.
 
     Args:
         settings: broker, database, run.
@@ -39,7 +39,6 @@ def main(settings: Settings, worker: str = "") -> None:
     Raises:
         YiwangError: what cannot be mended by waiting: no such run, a gap in the log, a database that refuses.
     """
-    logs.configure(json=settings.log_json, level=settings.log_level, process="persist")
     asyncio.run(_run(settings, worker))
 
 

@@ -1,6 +1,5 @@
 """What ``yiwang check`` asks of a Kafka broker."""
 
-import time
 import uuid
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from yiwang.broker import unavailable
+from yiwang.clock import SECOND, SystemClock
 
 # Brokers do not tell their version, but which requests they know: request number to the release that brought it.
 _BROUGHT = {32: "0.11", 43: "2.4", 60: "2.8", 68: "3.7", 75: "3.8", 80: "3.9", 84: "4.0", 90: "4.1"}
@@ -67,6 +67,7 @@ def _version(known: set[int]) -> str:
 
 async def _ahead_s(bootstrap: str, admin: AIOKafkaAdminClient) -> float | None:
     """The broker stamps a message in a topic made for it and deleted again; Kafka has no request for its time."""
+    clock = SystemClock()
     topic = f"yiwang-check-{uuid.uuid4().hex[:12]}"
     try:
         made = await admin.create_topics(
@@ -78,12 +79,12 @@ async def _ahead_s(bootstrap: str, admin: AIOKafkaAdminClient) -> float | None:
         await producer.start()
         try:
             await producer.send_and_wait(topic, b"warm-up", partition=0)
-            before = time.time()
+            before_ns = clock.now_ns()
             sent = await producer.send_and_wait(topic, b"what time is it", partition=0)
-            after = time.time()
+            after_ns = clock.now_ns()
         finally:
             await producer.stop()
-        return float(sent.timestamp / 1000 - (before + after) / 2)
+        return float(sent.timestamp / 1000 - (before_ns + after_ns) / 2 / SECOND)
     except KafkaError:
         return None
     finally:

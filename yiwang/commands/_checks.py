@@ -7,13 +7,13 @@ import platform
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
+from yiwang.clock import SECOND, SystemClock
 from yiwang.embedded.ports import is_taken
 from yiwang.errors import YiwangError
 from yiwang.settings import Settings
@@ -147,11 +147,13 @@ def _ask_database(settings: Settings) -> list[Result]:
 
     dsn = settings.database.get_secret_value()
     topics = Topics(settings.run)
+    clock = SystemClock()
     try:
         with connect(dsn) as connection:
-            before = time.time()
+            before_ns = clock.now_ns()
             row = connection.execute(sql.query("database/facts")).fetchone()
-            ahead_s = row[1].timestamp() - (before + time.time()) / 2 if row else 0.0
+            middle_s = (before_ns + clock.now_ns()) / 2 / SECOND
+            ahead_s = row[1].timestamp() - middle_s if row else 0.0
             server = row[0] if row else "?"
         found = [Result(Status.OK, "database", f"PostgreSQL {server} at {address(dsn)}")]
         found.append(_clock("clock, database", ahead_s))
