@@ -1,0 +1,2 @@
+// The one door to the chart library.
+export { default } from "../vendor/uplot/uPlot.esm.js";

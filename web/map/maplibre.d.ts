@@ -1,0 +1,1 @@
+export { Map, NavigationControl, ScaleControl, type StyleSpecification, type GeoJSONSource } from "maplibre-gl";
