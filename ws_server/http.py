@@ -39,9 +39,11 @@ def application(hub: Hub, pages: Pages, *, socket_port: int) -> ASGIApp:
     api = _Api(hub, socket_port)
 
     async def page(request: Request) -> Response:
-        return await pages.answer(request) or _error(
-            404, "http.not_found", f"there is no {request.url.path}", path=request.url.path
-        )
+        answer = await pages.answer(request)
+        if answer is None:
+            return await missing(request)
+        hub.pages_opened += request.url.path.rpartition(".")[2] == "html" or "." not in request.url.path
+        return answer
 
     async def missing(request: Request) -> Response:
         return _error(404, "http.not_found", f"there is no {request.url.path}", path=request.url.path)

@@ -65,6 +65,7 @@ class Hub:
         self.consumer: aiokafka.AIOKafkaConsumer | None = None
         self.lag: dict[int, int] = {}
         self.skipped = 0
+        self.pages_opened = 0  # since the start; the demo begins its night with the first
         self._sessions: dict[Session, Callable[[], None]] = {}
 
     # ---- sessions ----
@@ -208,6 +209,7 @@ class Hub:
             "problems": {task: error.as_json() for task, error in self.problems.items()},
             "at": {str(d): offset for d, offset in self.view.at.items()},
             "lag": {str(d): lag for d, lag in self.lag.items()},
+            "pages": self.pages_opened,
             "screens": Counter(s.post.id for s in self._sessions if s.post is not None),
             "skipped": self.skipped,
         }

@@ -151,3 +151,13 @@ async def test_health_tells_what_is_wrong(web: httpx.AsyncClient, made: Hub) -> 
     assert ill["problems"]["broker"]["code"] == "kafka.unavailable"
     made.well("broker")
     assert (await web.get("/api/health")).json()["ok"] is True
+
+
+async def test_health_counts_the_pages_that_were_opened(web: httpx.AsyncClient) -> None:
+    """The demo begins its night with the first: opened anew or out of the browser's cache, but no script."""
+    assert (await web.get("/api/health")).json()["pages"] == 0
+    first = await web.get("/")
+    await web.get("/page.js")
+    await web.get("/nothing.html")
+    await web.get("/console.html", headers={"if-none-match": first.headers["etag"]})
+    assert (await web.get("/api/health")).json()["pages"] == 2

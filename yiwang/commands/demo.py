@@ -264,19 +264,16 @@ async def _watch(
 ) -> None:
     from scenarios.demo import watch
 
-    async def screens() -> dict[str, int]:
-        """How many screens sit at each post."""
-        health = await asyncio.to_thread(_get, f"{address}api/health")
-        found: dict[str, int] = health["screens"]
-        return found
+    async def health() -> dict[str, Any]:  # Any: JSON
+        return await asyncio.to_thread(_get, f"{address}api/health")
 
     async def first_page() -> None:
-        while not await screens():  # noqa: ASYNC110  another process knows, and answers questions only
+        while not (await health())["pages"]:  # noqa: ASYNC110  another process knows, and only answers questions
             await asyncio.sleep(0.3)
 
     async def taken() -> frozenset[str]:
         """Units at whose post somebody sits beside the simulated one."""
-        return frozenset(post for post, count in (await screens()).items() if count > 1)
+        return frozenset(post for post, count in (await health())["screens"].items() if count > 1)
 
     async def processes() -> None:
         await asyncio.to_thread(supervisor.wait)
