@@ -1,8 +1,7 @@
 """What is registered and how it is measured, ready for quick look-up. Pure: built whole, then only read.
 
-A row of a feed is looked up twice, both times in one dictionary: (device, metric) is a *slot* with district
-and series, (metric, unit) a *measure* with conversion and range. Looking up is then the same for one row and
-for columns of them.
+A row of a feed is looked up twice: metric and device give a *slot* with district and series, metric and unit a
+*measure* with conversion and range. Looking up is then the same for one row and for columns of them.
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ class Catalogue:
         versions: district to the version of its registry.
         domains: the packs in force.
         devices: by id.
-        slots: (device, metric) to slot; the metrics of cameras' algorithms are not among them.
+        slots: metric to device to slot; the metrics of cameras' algorithms are not among them.
         district: int32 (slots,).
         series: int32 (slots,), dense within the district.
         measures: (metric, accepted unit) to measure.
@@ -37,7 +36,7 @@ class Catalogue:
     versions: Mapping[int, int]
     domains: Domains
     devices: Mapping[str, Device]
-    slots: Mapping[tuple[str, str], int]
+    slots: Mapping[str, Mapping[str, int]]
     district: I32
     series: I32
     measures: Mapping[tuple[str, str], int]
@@ -80,16 +79,15 @@ def build(registries: Mapping[int, Registry], domains: Domains) -> Catalogue:
         for unit, (factor, offset) in metric.units.items():
             measures[metric.id, unit] = len(table)
             table.append((factor, offset, metric.lo, metric.hi))
-    known = {metric for metric, _ in measures}
-    slots: dict[tuple[str, str], int] = {}
+    slots: dict[str, dict[str, int]] = {metric: {} for metric, _ in measures}
     place: list[tuple[int, int]] = []
     devices: dict[str, Device] = {}
     for number, registry in registries.items():
         for device in registry.devices:
             devices[device.id] = device
             for series in device.series:
-                if series.metric in known:
-                    slots[device.id, series.metric] = len(place)
+                if series.metric in slots:
+                    slots[series.metric][device.id] = len(place)
                     place.append((number, series.number))
     places = np.array(place, np.int32).reshape(-1, 2)
     columns = np.array(table, np.float64).reshape(-1, 4)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ingest.catalogue import Catalogue
@@ -18,6 +19,7 @@ from yiwang.errors import BadInput
 HTTP = "http"
 HTTP_EVENTS = "http:events"
 MQTT = "mqtt"
+_LARGE = 512 * 1024  # bytes; parsed in a thread, so that a large body full of mistakes holds up nobody else
 
 
 @dataclass(slots=True)
@@ -96,10 +98,15 @@ class Intake:
         received_ns = self.clock.now_ns()
         try:
             parsed: Parsed | ParsedEvents
-            if source == HTTP_EVENTS:
-                parsed = parse_events(payload, received_ns, self.catalogue(), self.limits, form=form)
-            else:
-                parsed = parse(payload, received_ns, self.catalogue(), self.limits, form=form)
+            work = partial(
+                parse_events if source == HTTP_EVENTS else parse,
+                payload,
+                received_ns,
+                self.catalogue(),
+                self.limits,
+                form=form,
+            )
+            parsed = await asyncio.to_thread(work) if len(payload) > _LARGE else work()
         except BadInput as error:
             await self.dead.put([(source, Rejected(row=0, error=error, raw=payload))], ingest_ns=received_ns)
             self.counters.of(source).rejected[error.code] += 1

@@ -6,7 +6,7 @@ say what is wrong with them.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import attrgetter
@@ -24,8 +24,8 @@ from yiwang.errors import BadInput
 _MICROSECOND = 1000
 _CENTURIES_S = 1e10
 _NS_RANGE_US = 9_200_000_000_000_000  # what int64 nanoseconds can hold, the years 1678 to 2261
-_slot = attrgetter("device", "metric")
-_measure = attrgetter("metric", "unit")
+_NOTHING: Mapping[str, int] = {}
+_device = attrgetter("device")
 _reader: Reader[Row] = Reader(Row, "reading")
 
 
@@ -114,9 +114,7 @@ def check(found: Rows[Row], received_ns: int, catalogue: Catalogue, limits: Limi
     n = len(rows)
     if n == 0:
         return Parsed(rejected=found.rejected)
-    none = repeat(-1)
-    slot = np.fromiter(map(catalogue.slots.get, map(_slot, rows), none), np.int64, n)
-    measure = np.fromiter(map(catalogue.measures.get, map(_measure, rows), none), np.int64, n)
+    slot, measure = _look_up(rows, catalogue)
     value = np.fromiter(map(attrgetter("value"), rows), np.float64, n)
     quality = np.fromiter(map(attrgetter("quality"), rows), np.uint8, n)
     times = times_us(list(map(attrgetter("time"), rows)))
@@ -150,6 +148,22 @@ def check(found: Rows[Row], received_ns: int, catalogue: Catalogue, limits: Limi
     t_ns = np.where(wrong, received_ns, times * _MICROSECOND)
     _split(parsed, catalogue, good, slot, t_ns, value, quality)
     return parsed
+
+
+def _look_up(rows: Sequence[Row], catalogue: Catalogue) -> tuple[I64, I64]:
+    """Slot and measure of each row, int64 (n,) both, -1 where there is none.
+
+    Most bodies hold one metric in one unit; then devices are looked up in that metric's dictionary alone.
+    """
+    n, none = len(rows), repeat(-1)
+    metrics, units = list(map(attrgetter("metric"), rows)), list(map(attrgetter("unit"), rows))
+    if metrics.count(metrics[0]) == units.count(units[0]) == n:  # comparing costs less than hashing
+        devices = catalogue.slots.get(metrics[0], _NOTHING)
+        slot = np.fromiter(map(devices.get, map(_device, rows), none), np.int64, n)
+        return slot, np.full(n, catalogue.measures.get((metrics[0], units[0]), -1))
+    by_metric = catalogue.slots.get
+    slot = np.fromiter([by_metric(r.metric, _NOTHING).get(r.device, -1) for r in rows], np.int64, n)
+    return slot, np.fromiter(map(catalogue.measures.get, zip(metrics, units, strict=True), none), np.int64, n)
 
 
 def clock_faults(devices: Sequence[str], times: I64, received_ns: int) -> dict[str, ClockFault]:
@@ -189,7 +203,7 @@ def _explain(row: Row, catalogue: Catalogue, value: float) -> None:
                 field=name,
             )
     device = catalogue.device(row.device, code="reading.unknown_device")
-    if (row.device, row.metric) not in catalogue.slots:
+    if row.device not in catalogue.slots.get(row.metric, _NOTHING):
         raise _unknown_metric(row, catalogue)
     args = {"device": device.id, "metric": row.metric}
     where = f"device {device.id!r}, {row.metric}"

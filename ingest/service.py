@@ -115,7 +115,7 @@ async def run(
                     "ok": True,
                     "run": settings.run,
                     "devices": len(catalogue.devices),
-                    "series": len(catalogue.slots),
+                    "series": len(catalogue.series),
                     "mqtt": mqtt,
                 }
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import httpx
 import pytest
 
@@ -21,6 +22,7 @@ from ingest.service import run
 from ingest.watch import Watch
 from sql import migrate, registry
 from sql.pool import connect
+from tests.ingest.mqtt_broker import Absent, Broker
 from tests.ingest.town import DOMAINS, batch_values, device, event, row
 from yiwang import codec, frames
 from yiwang.broker import ensure_topics, start_consumer, start_producer
@@ -209,10 +211,10 @@ def test_a_new_device_is_known_without_a_restart(town: Town) -> None:
         watch = Watch(town.dsn, town.topics.schema, DOMAINS, poll_s=3600)
         await watch.start()
         try:
-            assert ("WL-7", "water_depth") not in watch.catalogue.slots
+            assert "WL-7" not in watch.catalogue.slots["water_depth"]
             async with asyncio.timeout(20), watch.changed:
                 await town.register(device("WL-7", 0, "underpass_water_level", [(0, "water_depth")]))
-                await watch.changed.wait_for(lambda: ("WL-7", "water_depth") in watch.catalogue.slots)
+                await watch.changed.wait_for(lambda: "WL-7" in watch.catalogue.slots["water_depth"])
         finally:
             await watch.stop()
 
@@ -230,7 +232,7 @@ def test_without_notifications_the_registry_is_asked_now_and_then(town: Town) ->
             watch._connection.terminate()
             async with asyncio.timeout(20), watch.changed:
                 await town.register(device("WL-8", 0, "underpass_water_level", [(0, "water_depth")]))
-                await watch.changed.wait_for(lambda: ("WL-8", "water_depth") in watch.catalogue.slots)
+                await watch.changed.wait_for(lambda: "WL-8" in watch.catalogue.slots["water_depth"])
         finally:
             await watch.stop()
 
@@ -337,3 +339,54 @@ async def test_a_broker_that_stops_and_comes_back(tmp_path: Path) -> None:
         if producer:
             await producer.stop()
         await asyncio.to_thread(own.stop)
+
+
+@pytest.mark.slow
+async def test_a_process_for_mqtt_alone(kafka: EmbeddedKafka, pg_dsn: str, tmp_path: Path) -> None:
+    """``yiwang ingest --no-http --mqtt``: what a device publishes is in the topic; a wrong topic a dead letter."""
+    try:
+        broker = Broker(tmp_path)
+    except Absent as why:
+        pytest.skip(str(why))
+    town = await asyncio.to_thread(Town, kafka.bootstrap, pg_dsn, "mqtt-alone")
+    await ensure_topics(town.bootstrap, town.topics, 2)
+    broker.start()
+    consumer = await start_consumer(
+        town.bootstrap, town.topics.feed, town.topics.dead_letters, client_id="test"
+    )
+    argv = ("ingest", "--no-http", "--mqtt", broker.url)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "yiwang",
+        *argv,
+        env=town.environment | {"YIWANG_MQTT_TOPICS": '["city/#"]'},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout
+        line = json.loads(await process.stdout.readline())
+        assert line == {"ready": "ingest", "run": "mqtt-alone", "mqtt": f"127.0.0.1:{broker.port}"}
+        values: list[float] = []
+        letters: set[str] = set()
+        async with asyncio.timeout(60), aiomqtt.Client("127.0.0.1", broker.port) as device_:
+            while not (values and letters):  # until it has subscribed nobody keeps what is published
+                reading = {"value": 4.5, "unit": "cm", "time": now()}
+                await device_.publish("city/WL-1/water_depth", json.dumps(reading), qos=1)
+                await device_.publish("city/hello", "x", qos=1)
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    for record in records:
+                        if frames.is_frame(record.value):
+                            values += batch_values(record.value)
+                        else:
+                            letters.add(codec.decode_dead_letter(record.value).code)
+        assert set(values) == {4.5}
+        assert letters == {"mqtt.topic"}
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await consumer.stop()
+        broker.stop()
