@@ -240,10 +240,12 @@ class DistrictHost:
                 at = (partition.feed, partition.commands)
                 if at == held.kept:
                     continue
-                raw, last = machine_codec.dump(partition.machine), held.last  # no await between these two
+                raw, last = machine_codec.dump(partition.machine), held.last  # no await between these
+                caught_up = partition.caught_up
                 state = await asyncio.to_thread(machine_codec.compress, raw)
                 if last is not None:
-                    held.outputs = await last + 1  # the broker has all outputs up to this state
+                    offset = await last  # now the broker has all outputs up to this state
+                    held.outputs = offset + 1 if caught_up else held.outputs
                 rows.append(
                     Saved(district=number, state=state, feed=at[0], commands=at[1], outputs=held.outputs)
                 )

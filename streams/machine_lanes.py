@@ -304,12 +304,22 @@ def _pick(r: Round, part: I64) -> Round:
 
 def _take(state: State, rows: I64 | I32) -> State:
     """A copy of some rows of a state, as a state of its own."""
-    return type(state)(**{f.name: getattr(state, f.name)[rows] for f in dataclasses.fields(state)})
+    return type(state)(**{name: getattr(state, name)[rows] for name in _names(state)})
 
 
 def _put(state: State, rows: I64 | I32, part: State) -> None:
-    for f in dataclasses.fields(state):
-        getattr(state, f.name)[rows] = getattr(part, f.name)
+    for name in _names(state):
+        getattr(state, name)[rows] = getattr(part, name)
+
+
+def _names(state: State) -> tuple[str, ...]:
+    kind: type = type(state)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(f.name for f in dataclasses.fields(kind))
+    return _NAMES[kind]
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}  # asked for at every step
 
 
 def _join(parts: list[FindingColumns]) -> FindingColumns:

@@ -129,6 +129,11 @@ class Partition:
         self._rows = 0
         self._work = Work()
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether the log of outputs has nothing beyond the state (any more)."""
+        return not self._sent
+
     def take_feed(self, offset: int, payload: bytes, ingest_ns: int) -> None:
         """A message of the feed was read.
 

@@ -1,6 +1,7 @@
 """Real workers on real Kafka and PostgreSQL: a lively feed, people who answer, and what came out."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -8,19 +9,20 @@ import uuid
 from collections.abc import Callable
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import psycopg
 
 from sql import migrate, query
 from streams import direct
-from tests.streams.world import CLASSES, T0, Item, Reading, opening
+from tests.streams.world import CLASSES, T0, Item, Reading, registry
 from yiwang import frames
 from yiwang.broker import drop_topics, ensure_topics, start_consumer, start_producer
 from yiwang.clock import SECOND
 from yiwang.codec import decode_output, encode
 from yiwang.columns import Readings
+from yiwang.domains import load_rules
 from yiwang.frames import Frame
 from yiwang.model import (
     Acknowledge,
@@ -33,6 +35,8 @@ from yiwang.model import (
     Incident,
     Order,
     Output,
+    RegistryChange,
+    RulesChange,
     SendReceipt,
     Tick,
     VideoEvent,
@@ -40,7 +44,8 @@ from yiwang.model import (
 from yiwang.runs import Run
 from yiwang.topics import HEADER_INGEST
 
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
+COARSE = load_rules(tick_s=10.0)  # a tick of a minute runs few grid points
 _NEXT = {"sent": "accepted", "accepted": "en_route", "en_route": "on_scene", "on_scene": "done"}
 
 
@@ -59,14 +64,14 @@ class Worker:
         )  # fmt: skip
         return self
 
-    async def ready(self) -> dict[str, object]:
+    async def ready(self) -> dict[str, Any]:
         """Its next ready line."""
         assert self.process is not None
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
             line = await self.process.stdout.readline()
         assert line, f"{self.role} {self.name} ended with {await self.process.wait()}"
-        facts: dict[str, object] = msgspec.json.decode(line)
+        facts: dict[str, Any] = msgspec.json.decode(line)
         return facts
 
     async def end(self, number: signal.Signals) -> int:
@@ -154,8 +159,8 @@ class Drive:
     async def open(self) -> None:
         """Rules and registry into every district."""
         for district in range(self.districts):
-            for item in opening(district):
-                await self.feed(district, item)
+            await self.feed(district, RulesChange(rules=COARSE))
+            await self.feed(district, RegistryChange(registry=registry(district)))
 
     async def step(self, *, tick: bool = True) -> None:
         """A minute of event time in every district: frames, perhaps a sighting, a tick; hours wet and dry."""
@@ -192,10 +197,15 @@ class Drive:
                 await self.feed(district, Tick(t_ns=self.now_ns))
 
     async def steps(self) -> None:
-        """Feed until cancelled, many times faster than life."""
+        """Feed until cancelled, many times faster than life but not far ahead of the workers."""
         while True:
             await self.step()
-            await asyncio.sleep(0.05)
+            with contextlib.suppress(TimeoutError):  # in dry hours nobody says anything
+                async with asyncio.timeout(0.3), self.heard:
+                    await self.heard.wait_for(self._near)
+
+    def _near(self) -> bool:
+        return all(said and len(self.fed[d]) - said[-1].feed < 100 for d, said in self.said.items())
 
     # ---- people ----
 
@@ -204,7 +214,7 @@ class Drive:
         n = len(self.commands[district])
         command = Command(
             command_id=f"{district}-{n}",
-            by="test",
+            by="desk-test",
             t_ns=self.now_ns,
             ingest_ns=9,
             action=action,
