@@ -29,7 +29,6 @@ export class Curve {
   /** @type {Wish | null} */ #wish = null;
   /** @type {AbortController | null} */ #loading = null;
   #drawn = "";
-  #endMs = 0;
 
   /**
    * @param {HTMLElement} box
@@ -61,7 +60,6 @@ export class Curve {
     this.#loading = loading;
     this.#t = [];
     this.#v = [];
-    this.#endMs = wish.toMs;
     this.#drop();
     this.report({ state: "loading", error: "", last: null });
     const { district, series, fromMs, toMs } = wish;
@@ -91,7 +89,6 @@ export class Curve {
     for (const [district, series, t_ms, value] of rows) {
       if (district !== wish.district || series !== wish.series) continue;
       news = this.#push(t_ms / 1000, value) || news;
-      this.#endMs = Math.max(this.#endMs, t_ms);
     }
     if (!news) return;
     this.#draw();
@@ -164,7 +161,7 @@ export class Curve {
       legend: { show: false },
       cursor: { y: false, points: { show: true, size: 8 }, drag: { x: false, y: false } },
       scales: {
-        x: { time: true, range: () => [wish.fromMs / 1000, Math.max(this.#endMs, wish.toMs) / 1000] },
+        x: { time: true, range: () => this.#span(wish) },
         y: {
           range: (_u, low, high) => {
             const near = wish.limits.map((l) => l.value).filter((v) => v <= (high || 1) * 2.5 || v === Math.min(...wish.limits.map((l) => l.value)));
@@ -184,6 +181,12 @@ export class Curve {
         setCursor: [(u) => this.#read(u)],
       },
     };
+  }
+
+  /** The time shown, s; its end goes on with event time and with what comes in. @param {Wish} first @returns {[number, number]} */
+  #span(first) {
+    const { fromMs, toMs } = this.#wish ?? first;
+    return [fromMs / 1000, Math.max(toMs / 1000, this.#t.at(-1) ?? 0)];
   }
 
   /** Limits with colour and word, and what happened when. @param {import("./uplot.js").default} u @param {Wish} wish */
@@ -222,10 +225,10 @@ export class Curve {
       const x = bbox.left + 4 * ratio;
       ctx.lineWidth = 4 * ratio;
       ctx.strokeStyle = token("--panel");
-      ctx.strokeText(l.text, x, y - 5 * ratio);
+      ctx.strokeText(l.text, x, y - 6 * ratio);
       ctx.lineWidth = ratio;
       ctx.fillStyle = hue;
-      ctx.fillText(l.text, x, y - 5 * ratio);
+      ctx.fillText(l.text, x, y - 6 * ratio);
     }
     ctx.restore();
   }

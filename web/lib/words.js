@@ -126,7 +126,7 @@ function word(book, key, value) {
   if (typeof value === "number" && /district/.test(key)) return districtName(book, value);
   if (typeof value === "string" && /unit|by/.test(key)) return whoName(book, value);
   if (key === "skill" && typeof value === "string") return skillName(book, value);
-  if (key === "result" || key === "stage" || key === "reason") {
+  if (key === "result" || key === "stage" || key === "reason" || key === "note") {
     const said = book.tongue.t(`${key}.${value}`);
     return said === `${key}.${value}` ? value : said;
   }

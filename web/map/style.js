@@ -5,8 +5,8 @@
 
 /** Names of fonts of the machine itself; nothing is fetched. */
 const FONT = ["Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans-serif"];
-/** The library takes the weight from any word of the list, the face from the first that exists. */
-const BOLD = [...FONT, "Bold"];
+/** The library takes the weight from the first name and the face from the first that exists. */
+const BOLD = ["Bold", ...FONT];
 
 /** Which style layers belong to which switch. @type {Readonly<Record<Group, readonly string[]>>} */
 export const GROUPS = {

@@ -34,13 +34,19 @@ import { announcer, byId, firstTongue, Hearing, otherTongue, painter } from "./s
 
 const NOTICE_MS = { ok: 6000, bad: 15_000 };
 const RESULT_MS = 10_000;
+const RETRY_MS = 3000;
+const MAP_MS = 200;
 
 const PLACES = /** @type {const} */ (["head", "banners", "list", "over", "what", "signalhead", "work", "overview", "foot", "dialogs", "notices"]);
 const at = Object.fromEntries(PLACES.map((id) => [id, byId(id)]));
 /** @param {typeof PLACES[number]} id @param {unknown} view */
 const put = (id, view) => render(view, /** @type {HTMLElement} */ (at[id]));
 
+/** @type {number | undefined} */
+let again;
+
 async function start() {
+  clearTimeout(again);
   let tongue;
   try {
     tongue = await firstTongue();
@@ -48,7 +54,7 @@ async function start() {
     byId("boot").textContent = String(error); // without words there is nothing better to show
     return;
   }
-  render(boot.loading(tongue), byId("boot"));
+  if (!byId("boot").hasChildNodes()) render(boot.loading(tongue), byId("boot"));
   try {
     const known = await bootstrap();
     render("", byId("boot"));
@@ -56,6 +62,7 @@ async function start() {
   } catch (error) {
     const why = error instanceof HttpError ? errorText(tongue, error) : String(error);
     render(boot.failed(tongue, why, start), byId("boot"));
+    again = setTimeout(start, RETRY_MS); // a gateway that is starting will be there soon
   }
 }
 
@@ -67,7 +74,7 @@ function run(known, tongue) {
   const { session, domains } = known;
   /** @type {import("../lib/words.js").Book} */
   let book = { tongue, domains, registry: known.registry, session };
-  const hearing = new Hearing(session.speed);
+  const hearing = new Hearing(session);
   const sound = new Sound();
   sound.muted = recall("muted", false);
   sound.volume = recall("volume", 0.6);
@@ -167,7 +174,24 @@ function run(known, tongue) {
 
   const ringing = () => due(alarm, hearing.world.incidents.values(), post?.district ?? -1).repeat.length;
 
-  const paint = painter(draw, () => hearing.painted());
+  let mapShown = 0;
+  /** @type {number | undefined} */ let mapDue;
+  /** The list comes first: the map follows when the list is on the screen, a few times a second at most. */
+  function showMap() {
+    mapDue ??= setTimeout(
+      () => {
+        mapDue = undefined;
+        mapShown = Date.now();
+        map?.show({ world: hearing.world, book, chosen, theme, layers });
+      },
+      Math.max(0, mapShown + MAP_MS - Date.now()),
+    );
+  }
+
+  const paint = painter(draw, () => {
+    hearing.painted();
+    showMap();
+  });
 
   function draw() {
     const messages = hearing.settle();
@@ -200,7 +224,6 @@ function run(known, tongue) {
     put("notices", notices(m.notices, book.tongue, acts.dismiss));
     const open = byId("dialogs").querySelector("dialog");
     if (open && !open.open) open.showModal();
-    map?.show({ world: m.world, book, chosen, theme, layers });
     drawCurve(m);
   }
 

@@ -38,11 +38,13 @@ export class Hearing {
   /** @type {import("../lib/latency.js").Samples} */ samples = [];
   /** @type {ServerMessage[]} */ #waiting = [];
   /** @type {number[]} */ #stamps = [];
+  #livesNow; // event time is the wall clock's until told otherwise
   #since_ms = Infinity; // server time; older messages were caught up, not heard as they came
 
-  /** @param {number} speed of the run */
-  constructor(speed) {
-    this.clock = startClock(speed);
+  /** @param {import("../lib/types.js").Session} session */
+  constructor(session) {
+    this.clock = startClock(session.speed);
+    this.#livesNow = session.kind === "live";
   }
 
   /** @param {ServerMessage} message @returns {boolean} whether something is to be drawn */
@@ -51,6 +53,11 @@ export class Hearing {
     if (message.type === "pong") {
       this.clock = ponged(this.clock, message.sent_ms, message.now_ms, now);
       return false;
+    }
+    if (message.type === "snapshot" && !this.#livesNow && this.clock.event_ms === null) {
+      // In a replay event time is another time altogether; the newest change is near it until the first beat.
+      const newest = Math.max(0, ...message.objects.map((b) => ("updated_ns" in b ? b.updated_ns : 0)));
+      if (newest) this.clock = beaten(this.clock, { now_ms: message.now_ms, event_ms: newest / 1e6 }, now);
     }
     if (message.type === "beat") {
       this.clock = beaten(this.clock, message, now);

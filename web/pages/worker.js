@@ -18,8 +18,13 @@ import { announcer, byId, firstTongue, Hearing, otherTongue, painter } from "./s
 
 const RESEND_MS = 15_000;
 const DONE_KEPT = 20;
+const RETRY_MS = 3000;
+
+/** @type {number | undefined} */
+let retry;
 
 async function start() {
+  clearTimeout(retry);
   let tongue;
   try {
     tongue = await firstTongue();
@@ -27,7 +32,7 @@ async function start() {
     byId("boot").textContent = String(error); // without words there is nothing better to show
     return;
   }
-  render(boot.loading(tongue), byId("boot"));
+  if (!byId("boot").hasChildNodes()) render(boot.loading(tongue), byId("boot"));
   try {
     const known = await bootstrap();
     const kept = await loadOutbox().catch(() => []); // a private window has no storage: the outbox lives in memory then
@@ -36,6 +41,7 @@ async function start() {
   } catch (error) {
     const why = error instanceof HttpError ? errorText(tongue, error) : String(error);
     render(boot.failed(tongue, why, start), byId("boot"));
+    retry = setTimeout(start, RETRY_MS); // a gateway that is starting will be there soon
   }
 }
 
@@ -47,7 +53,7 @@ async function start() {
 function run(known, tongue, kept) {
   const { session, domains, registry } = known;
   let book = { tongue, domains, registry, session };
-  const hearing = new Hearing(session.speed);
+  const hearing = new Hearing(session);
   /** @type {Socket | null} */ let socket = null;
   let unit = registry.units.get(asked("post") ?? recall("post.worker", "")) ?? null;
   /** @type {outbox.Outbox} */ let box = outbox.unsent(kept);
