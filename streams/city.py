@@ -9,6 +9,7 @@ from sql.runs import unknown_run
 from streams import faust_app
 from streams.city_host import CityHost
 from streams.faust_app import Position
+from streams.log_reader import LogReader
 from streams.outbox import Outbox
 from streams.snapshots import Snapshots
 from yiwang.broker import ensure_topics, start_producer
@@ -43,6 +44,7 @@ async def _main(settings: Settings, worker: str) -> None:
         run.districts,
         SystemClock(),
         Outbox(producer, faust_app.fail),
+        await LogReader.start(settings.kafka, "yiwang-city-logs"),
         Snapshots(dsn, topics.schema, "city"),
         snapshot_s=settings.snapshot_s,
         told=lambda: faust_app.ready(ready="city", worker=worker),

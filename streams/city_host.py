@@ -1,22 +1,26 @@
 """The city worker without Faust: what the districts put out, through the city desk, to commands for districts."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
 from dispatch.city import CityDesk
+from streams.log_reader import LogReader
 from streams.outbox import Outbox
+from streams.progress import Progress
 from streams.snapshots import Saved, Snapshots
 from yiwang import logs
 from yiwang.clock import Clock
 from yiwang.codec import decode_output, encode
-from yiwang.errors import BadInput, Conflict
+from yiwang.errors import BadInput, Conflict, Unavailable
 from yiwang.model import Body, Command, Incident, Output, SupportNeeded, SupportOffer
 from yiwang.topics import HEADER_INGEST, Topics
 
 Position = tuple[str, int]
 
+WATCH_S = 5.0
 CITY = -1
 """The city's place in the table of snapshots, where districts have their number."""
 
@@ -89,6 +93,7 @@ class CityHost:
         districts: how many there are.
         clock: the wall clock, for stamps.
         outbox: to the topics.
+        reader: of the ends of the logs.
         snapshots: of the role.
         snapshot_s: interval of snapshots.
         told: called when the state is there.
@@ -101,6 +106,7 @@ class CityHost:
         districts: int,
         clock: Clock,
         outbox: Outbox,
+        reader: LogReader,
         snapshots: Snapshots,
         *,
         snapshot_s: float,
@@ -108,10 +114,11 @@ class CityHost:
         committed: Callable[[Mapping[Position, int]], Awaitable[None]],
     ) -> None:
         self.topics, self.districts, self.clock, self.outbox = topics, districts, clock, outbox
-        self.snapshots, self.snapshot_s = snapshots, snapshot_s
+        self.reader, self.snapshots, self.snapshot_s = reader, snapshots, snapshot_s
         self._told, self._committed = told, committed
         self._city: City | None = None
         self._kept: dict[int, int] = {}
+        self._mine: set[int] = set()
         self._turn = asyncio.Lock()
 
     async def restore(self, assigned: set[Position]) -> Mapping[Position, int]:
@@ -120,7 +127,7 @@ class CityHost:
         Raises:
             Conflict: ``city.second`` when another city worker has a part of the outputs.
         """
-        mine = {p for topic, p in assigned if topic == self.topics.outputs}
+        mine = self._mine = {p for topic, p in assigned if topic == self.topics.outputs}
         async with self._turn:
             if self._city is None:
                 if mine != set(range(self.districts)):
@@ -163,6 +170,27 @@ class CityHost:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.outbox.run())
             group.create_task(self._keep_for_ever())
+            group.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """A worker that stands still before waiting outputs ends itself.
+
+        Raises:
+            Conflict: ``streams.stalled``.
+        """
+        progress = Progress("the city worker")
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._city is None:
+                continue
+            numbers = sorted(self._mine)
+            at = tuple(self._city.read[p] for p in numbers)
+            try:
+                ends = await self.reader.ends([(self.topics.outputs, p) for p in numbers])
+            except Unavailable as error:
+                _log.warning("broker_away", reason=error.message)
+                continue
+            progress.look(at, tuple(ends[self.topics.outputs, p] for p in numbers), time.monotonic())
 
     async def _keep_for_ever(self) -> None:
         while True:

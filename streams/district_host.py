@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streams import machine_codec
 from streams.log_reader import LogReader
 from streams.machine import DistrictMachine
 from streams.outbox import Outbox
 from streams.partition import Partition, Tail
+from streams.progress import Progress
 from streams.snapshots import Saved, Snapshots
 from yiwang import logs
 from yiwang.clock import SECOND, Clock
@@ -22,7 +23,7 @@ Position = tuple[str, int]
 
 JOINED_MESSAGES = 64
 """Waiting messages of the feed that are worked on at once."""
-STALLED_S = 30.0
+SETTLE_S = 30.0
 WATCH_S = 5.0
 SNAPSHOT_SHARE = 20.0
 """The interval between snapshots is at least so many times as long as taking one."""
@@ -37,12 +38,11 @@ class Held:
     """A district in this process."""
 
     partition: Partition
+    progress: Progress
     outputs: int  # next offset of the outputs that the state knows of, as far as we know
     last: "asyncio.Future[int] | None" = None  # of the newest output put in the outbox
     kept: tuple[int, int] = (-1, -1)  # feed and commands in the newest snapshot
-    seen: tuple[int, int] = (-1, -1)  # feed and commands at the last look of the watch
     unusable: int = 0  # messages of the logs that could not be read
-    moved_s: float = field(default_factory=time.monotonic)  # when ``seen`` last changed
 
 
 class DistrictHost:
@@ -144,14 +144,16 @@ class DistrictHost:
         _log.info(
             "district_restored", district=number, feed=feed, commands=commands, n=machine.n, sent=tail.n
         )
-        return Held(partition, outputs, kept=(feed, commands) if saved else (-1, -1))
+        return Held(
+            partition, Progress(f"district {number}"), outputs, kept=(feed, commands) if saved else (-1, -1)
+        )
 
     async def release(self, revoked: set[Position]) -> None:
         """Keep the states of districts that go elsewhere, as far as that can be done quickly."""
         numbers = {p for topic, p in revoked if topic == self.topics.feed} & self._held.keys()
         if not numbers:
             return
-        async with asyncio.timeout(STALLED_S):  # nothing of ours may arrive after the next owner has begun
+        async with asyncio.timeout(SETTLE_S):  # nothing of ours may arrive after the next owner has begun
             await self.outbox.settle()
         try:
             async with asyncio.timeout(RELEASE_S):
@@ -278,36 +280,23 @@ class DistrictHost:
         """
         while True:
             await asyncio.sleep(WATCH_S)
-            logs_of = [(topic, n) for n in self._held for topic in (self.topics.feed, self.topics.commands)]
+            both = (self.topics.feed, self.topics.commands)
             try:
-                ends = await self.reader.ends(logs_of)
+                ends = await self.reader.ends([(topic, n) for n in self._held for topic in both])
             except Unavailable as error:
                 _log.warning("broker_away", reason=error.message)
                 continue
-            now_s = time.monotonic()
             for number, held in self._held.items():
-                feed = ends.get((self.topics.feed, number))
-                commands = ends.get((self.topics.commands, number))
-                if feed is None or commands is None:
+                if (self.topics.feed, number) not in ends:
                     continue  # came while we asked
+                feed, commands = (ends[topic, number] for topic in both)
                 at = (held.partition.feed, held.partition.commands)
-                behind = feed - at[0] + commands - at[1]
-                if at != held.seen or behind <= 0:
-                    if at != held.seen:
-                        _log.info(
-                            "district_progress",
-                            district=number,
-                            feed=at[0],
-                            commands=at[1],
-                            behind=behind,
-                            unusable=held.unusable,
-                        )
-                    held.seen, held.moved_s = at, now_s
-                elif now_s - held.moved_s > STALLED_S:
-                    raise Conflict(
-                        "streams.stalled",
-                        f"district {number} has stood at feed {at[0]}, commands {at[1]} for {STALLED_S:g} s "
-                        f"with {behind} messages waiting",
+                if held.progress.look(at, (feed, commands), time.monotonic()):
+                    _log.info(
+                        "district_progress",
                         district=number,
-                        behind=behind,
+                        feed=at[0],
+                        commands=at[1],
+                        behind=feed - at[0] + commands - at[1],
+                        unusable=held.unusable,
                     )

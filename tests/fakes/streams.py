@@ -1,0 +1,67 @@
+"""Stand-ins for what the hosts of stream workers lean on; logs and states in memory."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from streams.log_reader import Record
+from streams.snapshots import Saved
+
+Position = tuple[str, int]
+
+
+@dataclass
+class FakeKafka:
+    """Logs: (topic, partition) to records of (payload, headers). Is the outbox and the reader of logs."""
+
+    logs: dict[Position, list[tuple[bytes, dict[str, bytes]]]] = field(default_factory=dict)
+
+    def put(
+        self, topic: str, partition: int, payload: bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> "asyncio.Future[int]":
+        """Sent at once."""
+        log = self.logs.setdefault((topic, partition), [])
+        log.append((payload, dict(headers)))
+        sent: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        sent.set_result(len(log) - 1)
+        return sent
+
+    async def room(self) -> None:
+        """There is."""
+
+    async def settle(self) -> None:
+        """Nothing is ever under way."""
+
+    async def run(self) -> None:
+        """Nothing to do."""
+        await asyncio.Event().wait()
+
+    async def ends(self, partitions: Iterable[Position]) -> dict[Position, int]:
+        """Lengths of the logs."""
+        return {p: len(self.logs.get(p, ())) for p in partitions}
+
+    async def read(self, topic: str, partition: int, start: int, header: str) -> list[Record]:
+        """A stretch of a log."""
+        log = self.logs.get((topic, partition), [])
+        return [
+            (start + i, payload, int(headers.get(header, b"0")))
+            for i, (payload, headers) in enumerate(log[start:])
+        ]
+
+
+@dataclass
+class FakeSnapshots:
+    """States in memory; ``away`` is a database that does not answer."""
+
+    rows: dict[int, Saved] = field(default_factory=dict)
+    away: bool = False
+
+    async def load(self, district: int) -> Saved | None:
+        """What was saved."""
+        return self.rows.get(district)
+
+    async def save(self, rows: list[Saved]) -> bool:
+        """All or none."""
+        if not self.away:
+            self.rows |= {row.district: row for row in rows}
+        return not self.away
