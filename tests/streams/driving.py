@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
@@ -20,7 +21,7 @@ from tests.streams.world import CLASSES, T0, Item, Reading, registry
 from yiwang import frames
 from yiwang.broker import drop_topics, ensure_topics, start_consumer, start_producer
 from yiwang.clock import SECOND
-from yiwang.codec import decode_output, encode
+from yiwang.codec import decode_feed, decode_output, encode
 from yiwang.columns import Readings
 from yiwang.domains import load_rules
 from yiwang.frames import Frame
@@ -128,11 +129,11 @@ class Drive:
 
     # ---- processes ----
 
-    def worker(self, role: str, name: str) -> Worker:
-        """A worker of this run; killed at the end at the latest."""
+    def worker(self, role: str, name: str, database: str = "") -> Worker:
+        """A worker of this run, on the database or another way to it; killed at the end at the latest."""
         env = os.environ | {
             "YIWANG_KAFKA": self.bootstrap,
-            "YIWANG_DATABASE": self.dsn,
+            "YIWANG_DATABASE": database or self.dsn,
             "YIWANG_RUN": self.run.name,
             "YIWANG_SNAPSHOT_S": "0.3",
         }
@@ -274,6 +275,22 @@ class Drive:
             rows = connection.execute(query("scenario/snapshot_positions")).fetchall()
         return {district: (feed, commands) for district, feed, commands, _ in rows}
 
+    async def ticks(self, count: int) -> dict[int, list[int]]:
+        """Wait for so many ticks on the feed of each district; their times."""
+        found: dict[int, list[int]] = {d: [] for d in range(self.districts)}
+        consumer = await start_consumer(self.bootstrap, self.topics.feed, client_id="test")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while any(len(times) < count for times in found.values()):
+                    record = await consumer.getone()
+                    if b'"tick"' in record.value:
+                        message = decode_feed(record.value)
+                        assert isinstance(message, Tick)
+                        found[record.partition].append(message.t_ns)
+        finally:
+            await consumer.stop()
+        return found
+
     def outputs(self, district: int) -> dict[int, Output]:
         """By number; a repeat must be the same to the last bit."""
         found: dict[int, Output] = {}
@@ -295,3 +312,57 @@ class Drive:
             messages += [(district, encode(c)) for c in placed.get(offset, ())]
             messages.append((district, payload))
         return [output.body for _, output in direct.run(messages[:-1])]
+
+
+class Relay:
+    """A way to the database that can be cut."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._port = 0
+
+    async def __aenter__(self) -> Self:
+        await self.mend()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def dsn(self) -> str:
+        """The database by this way."""
+        far = urlsplit(self._dsn)
+        return self._dsn.replace(f"{far.hostname}:{far.port}", f"127.0.0.1:{self._port}")
+
+    async def mend(self) -> None:
+        """Let connections through."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break all connections and refuse new ones."""
+        if self._server:
+            self._server.close()
+        for writer in self._writers:
+            writer.close()
+        self._writers.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parts = urlsplit(self._dsn)
+        far = await asyncio.open_connection(parts.hostname, parts.port)
+        self._writers |= {writer, far[1]}
+        for source, sink in ((reader, far[1]), (far[0], writer)):
+            task = asyncio.create_task(_pump(source, sink))
+            self._tasks.add(task)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
