@@ -15,7 +15,7 @@ COMMANDS = {
     "serve": "Serve the screens: pages, HTTP API and live socket.",
     "replay": "Play a scenario or recorded data as a run of its own.",
     "devices": "Import and list devices, places and units.",
-    "domains": "List, show and check domain packs and the values in force.",
+    "domains": "List, show, check and apply domain packs and the values in force.",
     "deadletters": "List and replay what could not be used.",
     "migrate": "Bring the database up to date.",
     "check": "Test broker, database, topics, clock and disk, and say how to mend what is wrong.",

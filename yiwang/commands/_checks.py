@@ -177,7 +177,26 @@ def _ask_database(settings: Settings) -> list[Result]:
     else:
         what = f"{run.name}: {run.kind}, {run.districts} district(s), {run.state}"
         found.append(Result(Status.OK, "run", what))
+    if run is not None and not pending:
+        found.append(_rules(dsn, topics.schema))
     return found
+
+
+def _rules(dsn: str, schema: str) -> Result:
+    """Whether a district has ever been told rules; persist writes them down as they pass."""
+    import sql
+    from sql.connect import connect
+
+    try:
+        with connect(dsn) as connection:
+            connection.execute(sql.query("migration/search_path"), (schema,))
+            row = connection.execute(sql.query("rules/newest")).fetchone()
+    except YiwangError as error:
+        return Result(Status.FAIL, "rules", error.message, "see the message")
+    if row is None:
+        remedy = "without rules nothing is judged: yiwang domains apply (seen here once persist runs)"
+        return Result(Status.WARN, "rules", "none stored", remedy)
+    return Result(Status.OK, "rules", f"version {row[0]} in force")
 
 
 def _clock(what: str, ahead_s: float) -> Result:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json as jsonlib
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -152,6 +153,7 @@ def _run(
         start_all(supervisor, [gateway, *stream_children(where, run=run.name, city=True), ingest])
         address = f"http://127.0.0.1:{port}/"
         stack.announce(address)
+        note = _write_settings(where, run.name, ingest_port)
         state = "stopped"
         try:
             if once:
@@ -163,12 +165,28 @@ def _run(
             _say(
                 f"ready in {ready_s:.0f} s. Console: {address}console.html   worker's phone: {address}worker.html\n"
                 f"readings are taken at http://127.0.0.1:{ingest_port}/v1/readings   logs: {where.folder / 'logs'}\n"
+                f"to work on this city from another terminal: . {_shown(note)}\n"
                 "Ctrl-C ends everything."
             )
             asyncio.run(_watch(run, scenario, where, address, speed, supervisor))
         finally:
             set_run_state(where.database, run.name, state)  # type: ignore[arg-type]  # one of its two words
     return 0
+
+
+def _write_settings(where: "Services", run: str, ingest_port: int) -> Path:
+    """A file for other terminals to read in, so that ``yiwang`` there speaks to this city; for its owner only."""
+    note = where.folder / "env"
+    given = {"KAFKA": where.kafka, "DATABASE": where.database, "RUN": run, "INGEST_PORT": str(ingest_port)}
+    note.unlink(missing_ok=True)
+    note.touch(mode=0o600)
+    note.write_text("".join(f"export YIWANG_{k}={shlex.quote(v)}\n" for k, v in given.items()), "utf-8")
+    return note
+
+
+def _shown(path: Path) -> Path:
+    """Relative to the working folder where it lies in it; the shell's ``.`` wants a slash in it either way."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _tell(name: str, event: str, detail: str) -> None:

@@ -1,5 +1,6 @@
 """``yiwang domains``: what the packs say, what is in force where, and whether a city's file is right."""
 
+import asyncio
 import json
 import math
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from yiwang.domains import Domains, Entry, compile_rules, load_rules
 from yiwang.domains.load import parse
 from yiwang.domains.reader import did_you_mean
 from yiwang.errors import BadInput
-from yiwang.registry import Device, Place, Text
+from yiwang.registry import Device, Place, Rules, Text
+from yiwang.settings import Settings
+from yiwang.topics import Topics
 
 _folder = click.option(
     "--domains",
@@ -37,6 +40,7 @@ def command() -> None:
       yiwang domains list
       yiwang domains show flooding --attr place.closure_depth_cm=30
       yiwang domains check city/*.yaml
+      yiwang domains apply
     """  # noqa: D301  click's mark for a paragraph that is not to be wrapped
 
 
@@ -159,6 +163,56 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         click.echo(f"{len(files)} file(s) right")
     if errors:
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.option("--run", help="Name of the run (setting run).")
+@_folder
+@_json
+def apply(run: str | None, folder: Path | None, as_json: bool) -> None:
+    """Put the packs and the city's overrides in force in every district of a run.
+
+    They are checked whole, then go into the feed, so every district changes at one place of its log. A city judges
+    nothing before this was done once. Incidents that are open go on; a detector whose entry stays keeps what it has
+    seen. Processes that take readings or show them (ingest, serve) read new metrics and names when they start.
+    """
+    given = settings.load(run=run, domains=folder)
+    rules = load_rules(given.domains)
+    detectors.registry.check(compile_rules(rules))
+    districts = asyncio.run(_put_in_force(given, rules))
+    if as_json:
+        click.echo(json.dumps({"run": given.run, "version": rules.version, "districts": districts}))
+    else:
+        click.echo(
+            f"rules version {rules.version} is in the feed of {districts} district(s) of run {given.run}"
+        )
+
+
+async def _put_in_force(given: Settings, rules: Rules) -> int:
+    """The rules in the feed of every district; returns, when Kafka has them all, how many districts there are."""
+    from aiokafka.errors import KafkaError
+
+    from sql import get_run, list_runs
+    from sql.runs import unknown_run
+    from yiwang.broker import ensure_topics, start_producer, unavailable
+    from yiwang.codec import encode
+    from yiwang.model import RulesChange
+
+    topics = Topics(given.run)
+    dsn = given.database.get_secret_value()
+    run = await asyncio.to_thread(get_run, dsn, given.run)
+    if run is None:
+        raise unknown_run(given.run, [r.name for r in await asyncio.to_thread(list_runs, dsn)])
+    await ensure_topics(given.kafka, topics, run.districts)
+    producer = await start_producer(given.kafka, client_id="yiwang-domains")
+    try:
+        for district in range(run.districts):
+            await producer.send_and_wait(topics.feed, encode(RulesChange(rules=rules)), partition=district)
+    except KafkaError as error:
+        raise unavailable(given.kafka, error) from error
+    finally:
+        await producer.stop()
+    return run.districts
 
 
 def _faults(files: Sequence[Path]) -> list[str]:
