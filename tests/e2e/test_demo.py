@@ -61,13 +61,17 @@ class Demo:
 
     def said(self) -> str:
         """Its standard error so far."""
-        self._log.flush()
         return (self.folder / "demo.log").read_text()
 
     def end(self) -> int:
-        """Ctrl-C."""
+        """Ctrl-C; if that is not heard within a minute, the hard way, so that the tests go on."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=60)
+        try:
+            return self.process.wait(timeout=60)
+        finally:
+            self.process.kill()
+            self.process.communicate()
+            self._log.close()
 
 
 @pytest.fixture

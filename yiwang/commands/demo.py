@@ -294,7 +294,8 @@ async def _watch(
         return frozenset(post for post, count in (await health())["screens"].items() if count > 1)
 
     async def processes() -> None:
-        await asyncio.to_thread(supervisor.wait)
+        while True:  # in short turns: a thread that waits for ever would hold up Ctrl-C
+            await asyncio.to_thread(supervisor.wait, 0.5)
 
     playing = asyncio.create_task(
         watch(
