@@ -6,6 +6,7 @@ harm. A worker that cannot go on ends with a named error; whoever supervises it 
 """
 
 import asyncio
+import functools
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import Any, NoReturn, Protocol
 
 import faust
 import msgspec
+from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
 
@@ -73,6 +75,7 @@ def fail(error: BaseException) -> NoReturn:
 def guarded(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """``call``, but whatever it raises ends the process instead of leaving Faust half alive."""
 
+    @functools.wraps(call)
     async def wrapped(*args: Any) -> Any:  # Any: as ``call`` has it
         try:
             return await call(*args)
@@ -80,6 +83,15 @@ def guarded(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
             fail(error)
 
     return wrapped
+
+
+class NoTables(TableManager):  # type: ignore[misc]  # Faust publishes no types
+    """We have no Faust tables, so there are none to wait for (a second, otherwise)."""
+
+    async def on_start(self) -> None:
+        """Begin with the assignment at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
@@ -116,6 +128,7 @@ def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
         broker_heartbeat_interval=1.0,
         broker_client_id=f"yiwang-{role}",
         logging_config=None,
+        TableManager=NoTables,
     )
 
     class Positioned(Consumer):  # type: ignore[misc]  # Faust publishes no types
