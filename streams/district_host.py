@@ -118,20 +118,21 @@ class DistrictHost:
         saved = await self.snapshots.load(number)
         machine = DistrictMachine.load(saved.state) if saved else DistrictMachine(number)
         feed, commands, outputs = (saved.feed, saved.commands, saved.outputs) if saved else (0, 0, 0)
-        sent = await self.reader.read(topics.outputs, number, outputs, HEADER_INGEST)
-        tail = Tail.of([payload for _, payload, _ in sent], n=machine.n, commands=commands)
+        tail = Tail(machine.n, commands)
+        async for _, payload, _ in self.reader.read(topics.outputs, number, outputs, HEADER_INGEST):
+            tail.add(payload)
+        placement = tail.placement()
         partition = Partition(
             machine, feed=feed, commands=commands, tail=tail, topics=(topics.feed, topics.commands)
         )
-        if tail.placement.commands:  # read them now, so that the feed never has to wait for them
-            for offset, payload, ingest_ns in await self.reader.read(
-                topics.commands, number, commands, HEADER_INGEST
-            ):
+        if placement.commands:  # read them now, so that the feed never has to wait for them
+            log = self.reader.read(topics.commands, number, commands, HEADER_INGEST)
+            async for offset, payload, ingest_ns in log:
                 partition.take_command(offset, payload, ingest_ns)
         ends = await self.reader.ends([(topics.feed, number), (topics.commands, number)])
         for topic, needed in (
-            (topics.feed, max(feed, tail.placement.floor)),
-            (topics.commands, commands + len(tail.placement.commands)),
+            (topics.feed, max(feed, placement.floor)),
+            (topics.commands, commands + len(placement.commands)),
         ):
             if ends[topic, number] < needed:
                 raise Conflict(

@@ -10,10 +10,8 @@ import functools
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import faust
@@ -110,6 +108,9 @@ def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
         def _crash(self, reason: BaseException) -> None:
             fail(reason)
 
+        def _create_directories(self) -> None:
+            """None: nothing of ours is kept in files."""
+
     app = App(
         topics.group(role),
         broker="kafka://" + ";".join(host.strip() for host in settings.kafka.split(",")),
@@ -118,7 +119,6 @@ def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
         autodiscover=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        datadir=Path(tempfile.mkdtemp(prefix="yiwang-faust-")),
         consumer_group_instance_id=f"{topics.group(role)}.{worker}" if worker else None,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
@@ -162,7 +162,7 @@ async def run(app: Any, act: Role) -> NoReturn:  # Any: a Faust app
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    tasks = [asyncio.ensure_future(guarded(act.live)()), asyncio.ensure_future(guarded(app.start)())]
+    tasks = {asyncio.ensure_future(guarded(act.live)()), asyncio.ensure_future(guarded(app.start)())}
     await stop.wait()
     try:
         async with asyncio.timeout(LAST_SNAPSHOT_S):

@@ -1,7 +1,7 @@
 """Reads stretches of Kafka's logs beside the consumer group: what was sent before a crash, and how far logs go."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Self
 
 from yiwang.broker import start_consumer, unavailable
@@ -60,7 +60,7 @@ class LogReader:
             raise unavailable(self._bootstrap, error) from error
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
-    async def read(self, topic: str, partition: int, start: int, header: str) -> list[Record]:
+    async def read(self, topic: str, partition: int, start: int, header: str) -> AsyncIterator[Record]:
         """Everything from offset ``start`` to the end as it is now.
 
         Raises:
@@ -71,7 +71,6 @@ class LogReader:
         from aiokafka.errors import KafkaError
 
         tp = TopicPartition(topic, partition)
-        records: list[Record] = []
         try:
             async with self._turn:
                 first = (await self._consumer.beginning_offsets([tp]))[tp]
@@ -85,15 +84,13 @@ class LogReader:
                         partition=partition,
                     )
                 if start == end:
-                    return records
+                    return
                 self._consumer.assign([tp])
                 self._consumer.seek(tp, start)
-                while not records or records[-1][0] + 1 < end:
-                    got = (await self._consumer.getmany(tp, timeout_ms=500)).get(tp, ())
-                    records += [
-                        (r.offset, r.value, ingest_ns(r.headers, header)) for r in got if r.offset < end
-                    ]
+                while await self._consumer.position(tp) < end:
+                    for r in (await self._consumer.getmany(tp, timeout_ms=500)).get(tp, ()):
+                        if r.offset < end:
+                            yield r.offset, r.value, ingest_ns(r.headers, header)
                 self._consumer.unsubscribe()
         except (KafkaError, OSError) as error:
             raise unavailable(self._bootstrap, error) from error
-        return records

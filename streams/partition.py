@@ -5,7 +5,7 @@ very frame it came from.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,41 +59,41 @@ class Work:
     )  # numbers of outputs that were other ones before a crash
 
 
-@dataclass(frozen=True, slots=True)
 class Tail:
-    """The outputs since a snapshot, as they stand in the log.
+    """The outputs since a snapshot, as they stand in the log: what is not to be said again.
 
-    Attributes:
-        placement: where commands took effect.
-        sent: output number to checksum of its bytes.
-        n: number of the output that comes next.
+    Args:
+        n: outputs in the snapshot.
+        commands: next offset of the commands partition in the snapshot.
     """
 
-    placement: Placement
-    sent: Mapping[int, int]
-    n: int
+    def __init__(self, n: int = 0, commands: int = 0) -> None:
+        self.n = n  # number of the output that comes next
+        self.sent: dict[int, int] = {}  # output number to checksum of its bytes
+        self._commands = commands
+        self._positions: list[tuple[int, int]] = []
 
-    @classmethod
-    def of(cls, payloads: Sequence[bytes], *, n: int, commands: int) -> "Tail":
-        """From the payloads in order.
+    def add(self, payload: bytes) -> None:
+        """The next output of the log, from the snapshot's offset on, or from before it.
 
-        Args:
-            payloads: outputs of the district from the snapshot's offset on, or from before it.
-            n: outputs in the snapshot.
-            commands: next offset of the commands partition in the snapshot.
+        Repeats and what the snapshot covers are left out.
 
         Raises:
             BadInput: ``output.message``.
+        """
+        output = decode_output(payload)
+        if output.n == self.n:
+            self.sent[output.n] = zlib.crc32(payload)
+            self._positions.append((output.feed, output.commands))
+            self.n += 1
+
+    def placement(self) -> Placement:
+        """Where commands took effect.
+
+        Raises:
             Conflict: ``sequence.outputs``.
         """
-        sent: dict[int, int] = {}
-        positions: list[tuple[int, int]] = []
-        for payload in payloads:
-            output = decode_output(payload)
-            if output.n == n + len(sent):  # repeats and what the snapshot covers are left out
-                sent[output.n] = zlib.crc32(payload)
-                positions.append((output.feed, output.commands))
-        return cls(Placement.of(positions, commands=commands), sent, n + len(sent))
+        return Placement.of(self._positions, commands=self._commands)
 
 
 class Partition:
@@ -120,9 +120,9 @@ class Partition:
         self.feed = feed
         self.commands = commands
         self.topics = topics
-        tail = tail or Tail(Placement(), {}, machine.n)
-        self._sent = dict(tail.sent)
-        self.sequencer: Sequencer[Incoming] = Sequencer(feed, commands, tail.placement)
+        tail = tail or Tail(machine.n, commands)
+        self._sent = tail.sent
+        self.sequencer: Sequencer[Incoming] = Sequencer(feed, commands, tail.placement())
         self._frames: list[
             tuple[int, int, Readings]
         ] = []  # offset, ingest_ns, readings: waiting to be joined

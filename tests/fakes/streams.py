@@ -1,7 +1,7 @@
 """Stand-ins for what the hosts of stream workers lean on; logs and states in memory."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from streams.log_reader import Record
@@ -40,13 +40,11 @@ class FakeKafka:
         """Lengths of the logs."""
         return {p: len(self.logs.get(p, ())) for p in partitions}
 
-    async def read(self, topic: str, partition: int, start: int, header: str) -> list[Record]:
+    async def read(self, topic: str, partition: int, start: int, header: str) -> AsyncIterator[Record]:
         """A stretch of a log."""
         log = self.logs.get((topic, partition), [])
-        return [
-            (start + i, payload, int(headers.get(header, b"0")))
-            for i, (payload, headers) in enumerate(log[start:])
-        ]
+        for i, (payload, headers) in enumerate(log[start:]):
+            yield start + i, payload, int(headers.get(header, b"0"))
 
 
 @dataclass
