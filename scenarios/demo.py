@@ -80,13 +80,15 @@ async def once(
 ) -> Outcome:
     """Play the night headless, with simulated workers on the same socket as a phone, and judge it."""
     producer = await start_producer(bootstrap, client_id=f"yiwang-player-{run.name}")
+    units = [u for r in scenario.registries.values() for u in r.units]
+    watched = [(n, s.number) for n, r in scenario.registries.items() for d in r.devices for s in d.series]
     try:
-        feeder = Feeder(producer, run.topics, clock=clock, frame_ms=20, frame_rows=5000)
-        player = Player(scenario, feeder, clock, speed=speed, tell=tell)
-        await player.open()
-        units = [u for r in scenario.registries.values() for u in r.units]
-        watched = [(n, s.number) for n, r in scenario.registries.items() for d in r.devices for s in d.series]
-        async with SimulatedStaff(socket, units, watched=watched, clock=clock, speed=speed) as staff:
+        async with (
+            Feeder(producer, run.topics, clock=clock, frame_ms=20, frame_rows=5000) as feeder,
+            SimulatedStaff(socket, units, watched=watched, clock=clock, speed=speed) as staff,
+        ):
+            player = Player(scenario, feeder, clock, speed=speed, tell=tell)
+            await player.open()
             await player.play()
             await wait_until_through(run, bootstrap=bootstrap, dsn=dsn)
             latency = staff.measured()
@@ -122,18 +124,18 @@ async def watch(
         tell: told what happens, in words.
     """
     producer = await start_producer(bootstrap, client_id=f"yiwang-player-{run.name}")
+    units = [u for r in scenario.registries.values() for u in r.units]
     try:
-        feeder = Feeder(producer, run.topics, clock=clock, frame_ms=20, frame_rows=5000)
-        player = Player(scenario, feeder, clock, speed=speed)
-        await player.open()
-        tell("waiting for the first page to open")
-        await first_page()
-        units = [u for r in scenario.registries.values() for u in r.units]
-        async with SimulatedStaff(socket, units, clock=clock, speed=speed, taken=taken):
-            tell("the night begins")
-            await player.play()
-            tell("the night is over; the city lives on quietly")
-            await _live_on(player, scenario, feeder, clock)
+        async with Feeder(producer, run.topics, clock=clock, frame_ms=20, frame_rows=5000) as feeder:
+            player = Player(scenario, feeder, clock, speed=speed)
+            await player.open()
+            tell("waiting for the first page to open")
+            await first_page()
+            async with SimulatedStaff(socket, units, clock=clock, speed=speed, taken=taken):
+                tell("the night begins")
+                await player.play()
+                tell("the night is over; the city lives on quietly")
+                await _live_on(player, scenario, feeder, clock)
     finally:
         await producer.stop()
 

@@ -80,10 +80,12 @@ def carry(
 async def _play(run: Run, scenario: Scenario, bootstrap: str, frame_rows: int, speed: float) -> int:
     producer = await start_producer(bootstrap, client_id=f"test-player-{run.name}")
     try:
-        feeder = Feeder(producer, run.topics, clock=SystemClock(), frame_ms=20, frame_rows=frame_rows)
-        player = Player(scenario, feeder, SystemClock(), speed=speed, cut_rows=frame_rows)
-        await player.open()
-        await player.play()
+        async with Feeder(
+            producer, run.topics, clock=SystemClock(), frame_ms=20, frame_rows=frame_rows
+        ) as feeder:
+            player = Player(scenario, feeder, SystemClock(), speed=speed, cut_rows=frame_rows)
+            await player.open()
+            await player.play()
     finally:
         await producer.stop()
     return player.progress.readings

@@ -56,10 +56,12 @@ class Playing:
     async def _play(self, run: Run, scenario: Scenario, bootstrap: str) -> None:
         producer = await start_producer(bootstrap, client_id=f"test-player-{run.name}")
         try:
-            feeder = Feeder(producer, run.topics, clock=SystemClock(), frame_ms=20, frame_rows=5000)
-            player = Player(scenario, feeder, SystemClock(), speed=SPEED)
-            await player.open()
-            await player.play()
+            async with Feeder(
+                producer, run.topics, clock=SystemClock(), frame_ms=20, frame_rows=5000
+            ) as feeder:
+                player = Player(scenario, feeder, SystemClock(), speed=SPEED)
+                await player.open()
+                await player.play()
         finally:
             await producer.stop()
 

