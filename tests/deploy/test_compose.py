@@ -25,9 +25,17 @@ def test_each_process_is_a_command_with_known_settings(name: str) -> None:
 
 
 def test_all_processes_are_there() -> None:
-    """Migration once, then ingest, both kinds of agents, persist and the gateway."""
+    """Migration and rules once, then ingest, both kinds of agents, persist and the gateway."""
     commands = sorted(" ".join(service["command"]) for service in OURS.values())
-    assert commands == ["ingest", "migrate", "serve", "streams city", "streams district", "streams persist"]
+    assert commands == [
+        "domains apply",
+        "ingest",
+        "migrate",
+        "serve",
+        "streams city",
+        "streams district",
+        "streams persist",
+    ]
 
 
 def test_nothing_is_reachable_from_outside() -> None:
