@@ -26,8 +26,8 @@ setup: ## install everything into .venv, node_modules and web/vendor (done by th
 demo: setup ## run the demo: Kafka, PostgreSQL, a city night; prints one address, Ctrl-C ends it
 	@exec $(BIN)/yiwang demo $(ARGS)
 
-test: setup ## all tests (browser tests are skipped where there is no Chromium)
-	@$(BIN)/pytest $(ARGS)
+test: setup ## all tests, three files at a time (browser tests are skipped where there is no Chromium)
+	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 test-fast: setup ## the tests that need no service and no browser
 	@$(BIN)/pytest -m "$(NO_SERVICES)" $(ARGS)
@@ -36,7 +36,7 @@ e2e: setup ## the end-to-end tests in a browser
 	@$(BIN)/pytest tests/e2e $(ARGS)
 
 test-faults: setup ## the tests that kill processes in mid-run
-	@$(BIN)/pytest tests/faults $(ARGS)
+	@YIWANG_TEST_KILLS=10 $(BIN)/pytest tests/faults tests/streams/test_district_worker.py tests/streams/test_persist_kafka.py $(ARGS)
 
 style: setup ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -151,9 +151,16 @@ def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
 
 
 async def commit(app: Any, offsets: Mapping[Position, int]) -> None:  # Any: a Faust app
-    """Tell Kafka how far the safe state is, for onlookers; left out while the group is being rearranged."""
-    if offsets and not app.rebalancing:
+    """Tell Kafka how far the safe state is, for onlookers.
+
+    Left out while the group is being rearranged or left, or when the client cannot: nothing depends on it.
+    """
+    if not offsets or app.rebalancing or app.should_stop:
+        return
+    try:
         await app.consumer._commit({TP(*position): offset for position, offset in offsets.items()})
+    except Exception as error:  # noqa: BLE001  whatever the client raises, the state is safe already
+        _log.info("commit_left_out", reason=repr(error))
 
 
 async def run(app: Any, act: Role) -> NoReturn:  # Any: a Faust app

@@ -1,6 +1,7 @@
 """Carries a scenario through real processes on real services, for tests; what came of it is returned whole."""
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from scenarios.player import Player
 from scenarios.running import Stored, collect, prepare, wait_until_through
 from yiwang import codec
 from yiwang.broker import start_consumer, start_producer
-from yiwang.clock import SystemClock
+from yiwang.clock import SECOND, SystemClock
+from yiwang.columns import Readings
 from yiwang.commands._processes import Services, start_all, stream_children
 from yiwang.embedded.supervise import Supervisor
 from yiwang.model import Body
@@ -30,6 +32,28 @@ class Outcome:
     bodies: dict[int, list[Body]]
     stored: Stored
     sent: int
+
+
+def part(scenario: Scenario, from_s: float, to_s: float) -> Scenario:
+    """A stretch of a scenario, without its truth."""
+    begin, end = (scenario.start_ns + round(s * SECOND) for s in (from_s, to_s))
+
+    def cut(r: Readings) -> Readings:
+        keep = (r.t_ns >= begin) & (r.t_ns < end)
+        return Readings(
+            series=r.series[keep], t_ns=r.t_ns[keep], value=r.value[keep], quality=r.quality[keep]
+        )
+
+    return dataclasses.replace(
+        scenario,
+        name="stretch",
+        start_ns=begin,
+        end_ns=end,
+        settle_s=5.0,
+        readings={n: cut(r) for n, r in scenario.readings.items()},
+        events=tuple(e for e in scenario.events if begin <= e[0] < end),
+        truth=(),
+    )
 
 
 def carry(

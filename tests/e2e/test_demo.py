@@ -1,6 +1,5 @@
 """``yiwang demo`` as a user meets it: one command, one address, a night, and nothing left behind."""
 
-import json
 import os
 import re
 import shutil
@@ -88,7 +87,7 @@ def test_the_night_on_the_pages(folder: Path, open_real: OpenReal) -> None:
 
     Its pictures are those of the README.
     """
-    demo = Demo(folder, "--speed", "20")
+    demo = Demo(folder, "--speed", "40")
     try:
         console = open_real(f"{demo.address}console.html?post=desk-0", gl=True)
         console.wait_for_selector("body[data-map=ready]")
@@ -140,25 +139,3 @@ def test_the_night_on_the_pages(folder: Path, open_real: OpenReal) -> None:
     if target := os.environ.get("YIWANG_TEST_PICTURES"):
         for name in ("console", "worker"):
             shutil.copy(ARTIFACTS / f"{name}.png", target)
-
-
-def test_the_night_headless_is_judged(folder: Path) -> None:
-    """``demo --once --json``: simulated workers on the phones' socket, the truth met, nothing lost or doubled."""
-    done = subprocess.run(
-        yiwang("demo", "--once", "--json", "--speed", "150", "--data", str(folder)),
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=300,
-        env=ENVIRONMENT,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert result["truth_met"] is True
-    assert result["incidents"] == {"expected": 4, "found": 4, "missed": 0, "false": 0}
-    assert result["orders"]["sent"] == result["orders"]["closed"] > 3
-    readings = result["readings"]
-    assert readings["sent"] == readings["stored"] > 50_000
-    assert readings["lost"] == readings["doubled"] == 0
-    assert result["latency_ms"]["p99"] >= result["latency_ms"]["p50"] > 0
-    assert left_behind(folder) == []

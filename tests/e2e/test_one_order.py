@@ -20,7 +20,7 @@ from scenarios.model import Scenario
 from scenarios.player import Player
 from scenarios.running import collect, prepare
 from tests.e2e.conftest import OpenReal
-from tests.integration.test_replay_equals_live import part
+from tests.real_run import part
 from yiwang.broker import start_producer
 from yiwang.clock import SystemClock
 from yiwang.commands._processes import Services, child, start_all, stream_children

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scenarios import directly, files
-from tests.real_run import carry
+from tests.real_run import carry, part
 from yiwang.embedded.kafka import EmbeddedKafka
 from yiwang.embedded.supervise import Supervisor
 from yiwang.runs import Run
@@ -18,7 +18,8 @@ def test_killing_streams_and_persist_changes_nothing(
     kafka: EmbeddedKafka, pg_dsn: str, tmp_path: Path
 ) -> None:
     """Ten kills of the district worker and ten of persist: the same outputs, and every reading stored once."""
-    night = files.load("night")
+    # From the first water to all three incidents and their orders: long enough to be interrupted all the time.
+    night = part(files.load("night"), 200.0, 1000.0)
     kills = {"district0": 0, "persist0": 0}
 
     def chaos(supervisor: Supervisor, run: Run) -> None:
@@ -26,6 +27,7 @@ def test_killing_streams_and_persist_changes_nothing(
             for worker in kills:
                 supervisor.kill(f"{run.name}-{worker}")
                 kills[worker] += 1
+            for worker in kills:
                 supervisor.wait_for_restart(f"{run.name}-{worker}", k, timeout_s=60)
 
     outcome = carry(
@@ -35,7 +37,7 @@ def test_killing_streams_and_persist_changes_nothing(
         dsn=pg_dsn,
         folder=tmp_path,
         frame_rows=50,
-        speed=75.0,
+        speed=18.0,
         chaos=chaos,
     )
     assert kills == {"district0": KILLS, "persist0": KILLS}

@@ -10,6 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from scenarios import files
+from tests.real_run import part
 from yiwang.embedded.kafka import EmbeddedKafka
 
 pytestmark = pytest.mark.slow
@@ -28,13 +30,14 @@ def yiwang(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.Comple
 def test_a_replay_is_a_run_of_its_own(kafka: EmbeddedKafka, pg_dsn: str, tmp_path: Path) -> None:
     """It is scored, listed and dropped; the same name is refused twice; nothing is left after the drop."""
     env = environment(kafka, pg_dsn)
-    done = yiwang("replay", "quiet", "--name", "mine", "--json", cwd=tmp_path, env=env)
+    files.save(part(files.load("quiet"), 0.0, 300.0), tmp_path / "five-minutes")
+    done = yiwang("replay", "five-minutes", "--name", "mine", "--json", cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["run"], result["lost"], result["doubled"], result["met"]) == ("mine", 0, 0, True)
-    assert result["stored"] == result["readings"] > 40_000
+    assert result["stored"] == result["readings"] > 3_000
 
-    again = yiwang("replay", "quiet", "--name", "mine", cwd=tmp_path, env=env)
+    again = yiwang("replay", "five-minutes", "--name", "mine", cwd=tmp_path, env=env)
     assert again.returncode == 2
     assert "run.exists" in again.stderr
 

@@ -28,7 +28,10 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
 
 
 def test_the_wheel_runs_the_demo(tmp_path: Path) -> None:
-    """Pages and all come out of the wheel; nothing of the checkout is on its path."""
+    """Pages and all come out of the wheel, nothing of the checkout is on its path, and the night is judged.
+
+    ``demo --once --json``: simulated workers on the phones' socket, the truth met, nothing lost or doubled.
+    """
     if not (ROOT / "web" / "vendor" / "lit-html").is_dir():
         pytest.skip("web/vendor is empty: run make setup")
     built = run(
@@ -71,6 +74,11 @@ def test_the_wheel_runs_the_demo(tmp_path: Path) -> None:
     assert demo.returncode == 0, demo.stderr[-3000:]
     result = json.loads(demo.stdout.splitlines()[-1])
     assert result["truth_met"] is True
-    assert result["readings"]["lost"] == result["readings"]["doubled"] == 0
+    assert result["incidents"] == {"expected": 4, "found": 4, "missed": 0, "false": 0}
+    assert result["orders"]["sent"] == result["orders"]["closed"] > 3
+    readings = result["readings"]
+    assert readings["sent"] == readings["stored"] > 50_000
+    assert readings["lost"] == readings["doubled"] == 0
+    assert result["latency_ms"]["p99"] >= result["latency_ms"]["p50"] > 0
     shutil.rmtree(tmp_path / "data")
     shutil.rmtree(tmp_path / "env")

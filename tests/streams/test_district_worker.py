@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from tests.kills import KILLS
 from tests.streams.driving import COARSE, Drive, Relay
 from tests.streams.world import T0, registry
 from yiwang.clock import SECOND
@@ -17,12 +18,12 @@ from yiwang.model import CommandResult, Incident, Order, RegistryChange, RulesCh
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
 
 
-async def test_ten_kills_change_nothing(kafka: EmbeddedKafka, pg_dsn: str) -> None:
+async def test_kills_change_nothing(kafka: EmbeddedKafka, pg_dsn: str) -> None:
     """Kill -9 in the midst of feed and commands: what came out equals the undisturbed run, number by number."""
     async with Drive(kafka.bootstrap, pg_dsn, districts=2, seed=1) as drive:
         await drive.open()
         feeding = asyncio.create_task(drive.steps())
-        for _ in range(10):
+        for _ in range(KILLS):
             worker = await drive.worker("district", "w0").start()
             assert await worker.ready() == {"ready": "district", "worker": "w0", "districts": [0, 1]}
             await drive.more()
@@ -39,7 +40,7 @@ async def test_ten_kills_change_nothing(kafka: EmbeddedKafka, pg_dsn: str) -> No
             assert any(isinstance(b, Incident) for b in bodies)
             assert any(isinstance(b, Order) and b.state == "done" for b in bodies)
             places = {o.feed for o in outputs.values() if isinstance(o.body, CommandResult)}
-            assert len(places) > 10
+            assert len(places) > KILLS
 
 
 async def test_two_workers_share_the_districts_and_take_over_from_each_other(

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 import sql
 from sql.pool import connect
 from streams.persist import main
+from tests.kills import KILLS
 from yiwang import codec, frames, settings
 from yiwang.broker import ensure_topics, start_producer
 from yiwang.clock import SECOND
@@ -29,7 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.postgres]
 T0 = 1_760_000_000 * SECOND
 ROWS = 20
 DISTRICTS = 2
-KILLS = 10
 
 # Workers are forked from a process that has everything imported already: ten starts cost no ten imports.
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -178,7 +178,7 @@ async def stopped(worker: BaseProcess) -> int | None:
     return worker.exitcode
 
 
-async def test_ten_kills_during_a_feed_lose_nothing_and_double_nothing(town: Town) -> None:
+async def test_kills_during_a_feed_lose_nothing_and_double_nothing(town: Town) -> None:
     """Whatever a kill -9 interrupts, every reading and output is in the database once."""
     async with town.feeding():
         for _ in range(KILLS):

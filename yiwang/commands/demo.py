@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yiwang.clock import SECOND, SystemClock, to_datetime
+from yiwang.commands import _ending
 from yiwang.errors import Conflict, Unavailable
 from yiwang.runs import Run
 from yiwang.settings import Settings, load
@@ -168,7 +169,7 @@ def _run(
                 f"to work on this city from another terminal: . {_shown(note)}\n"
                 "Ctrl-C ends everything."
             )
-            asyncio.run(_watch(run, scenario, where, address, speed, supervisor))
+            _ending.run(_watch(run, scenario, where, address, speed, supervisor))
         finally:
             set_run_state(where.database, run.name, state)  # type: ignore[arg-type]  # one of its two words
     return 0
@@ -230,7 +231,7 @@ def _once(
             minute = (progress.event_ns - scenario.start_ns) / SECOND / 60
             _say(f"  night: minute {minute:.0f}, {progress.readings} readings")
 
-    outcome = asyncio.run(
+    outcome = _ending.run(
         once(
             run,
             scenario,
@@ -311,7 +312,12 @@ async def _watch(
         )
     )
     watching = asyncio.create_task(processes())
-    done, _ = await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        if (error := task.exception()) is not None:
-            raise error
+    try:
+        done, _ = await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        # The player first, and waited for: it closes its producer, whose own tasks must still be alive for that.
+        for task in (playing, watching):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from yiwang.clock import SystemClock, to_datetime
+from yiwang.commands import _ending
 from yiwang.errors import BadInput, Conflict
 from yiwang.runs import Run
 from yiwang.settings import Settings, load
@@ -178,7 +179,7 @@ def _through_kafka(
         try:
             with Supervisor(where.folder) as supervisor:
                 start_all(supervisor, stream_children(where, run=run.name, workers=workers))
-                played_s = asyncio.run(_play(run, scenario, where, console, speed, frame_rows))
+                played_s = _ending.run(_play(run, scenario, where, console, speed, frame_rows))
                 state = "finished"
         except KeyboardInterrupt:
             console.print(f"stopped; what was stored is whole. yiwang replay --drop {run.name} removes it")
