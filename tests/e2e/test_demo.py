@@ -87,7 +87,7 @@ def test_the_night_on_the_pages(folder: Path, open_real: OpenReal) -> None:
 
     Its pictures are those of the README.
     """
-    demo = Demo(folder, "--speed", "40")
+    demo = Demo(folder, "--speed", "60")
     try:
         console = open_real(f"{demo.address}console.html?post=desk-0", gl=True)
         console.wait_for_selector("body[data-map=ready]")

@@ -78,7 +78,7 @@ def test_from_alert_to_closed_case(
 ) -> None:
     """A crash on the ring road, seen by a camera, is acknowledged, handled by the nearest patrol and closed."""
     # From just before the crash to long after: the pages, not the scenario, end this test.
-    scenario = part(files.load("night"), 495.0, 1500.0)
+    scenario = part(files.load("night"), 505.0, 1500.0)
     _, orders = directly.incidents_and_orders(scenario)
     unit = next(o.unit for o in orders if o.incident_kind == "traffic_incident")
     run = Run(

@@ -37,7 +37,7 @@ def test_killing_streams_and_persist_changes_nothing(
         dsn=pg_dsn,
         folder=tmp_path,
         frame_rows=50,
-        speed=18.0,
+        speed=25.0,
         chaos=chaos,
     )
     assert kills == {"district0": KILLS, "persist0": KILLS}
