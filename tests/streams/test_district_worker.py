@@ -13,9 +13,22 @@ from tests.streams.world import T0, registry
 from yiwang.clock import SECOND
 from yiwang.columns import Readings
 from yiwang.embedded.kafka import EmbeddedKafka
-from yiwang.model import CommandResult, Incident, Order, RegistryChange, RulesChange, SupportOffer, Tick
+from yiwang.model import (
+    CommandResult,
+    Incident,
+    Order,
+    Output,
+    RegistryChange,
+    RulesChange,
+    SupportOffer,
+    Tick,
+)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
+
+
+def _has_done_order(outputs: list[Output]) -> bool:
+    return any(isinstance(o.body, Order) and o.body.state == "done" for o in outputs)
 
 
 async def test_kills_change_nothing(kafka: EmbeddedKafka, pg_dsn: str) -> None:
@@ -29,8 +42,9 @@ async def test_kills_change_nothing(kafka: EmbeddedKafka, pg_dsn: str) -> None:
             await drive.more()
             await asyncio.sleep(drive.chance.uniform(0, 1.0))
             await worker.end(signal.SIGKILL)
-        feeding.cancel()
         worker = await drive.worker("district", "w0").start()
+        await drive.until(lambda: all(_has_done_order(drive.said[d]) for d in range(2)))
+        feeding.cancel()
         await drive.settled()
         assert await worker.end(signal.SIGTERM) == 0
         for district in range(2):
@@ -38,7 +52,6 @@ async def test_kills_change_nothing(kafka: EmbeddedKafka, pg_dsn: str) -> None:
             assert [o.body for o in outputs.values()] == drive.undisturbed(district)
             bodies = [o.body for o in outputs.values()]
             assert any(isinstance(b, Incident) for b in bodies)
-            assert any(isinstance(b, Order) and b.state == "done" for b in bodies)
             places = {o.feed for o in outputs.values() if isinstance(o.body, CommandResult)}
             assert len(places) > KILLS
 
