@@ -27,7 +27,7 @@ demo: setup ## run the demo: Kafka, PostgreSQL, a city night; prints one address
 	@exec $(BIN)/yiwang demo $(ARGS)
 
 test: setup ## all tests, three files at a time (browser tests are skipped where there is no Chromium)
-	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup ## the tests that need no service and no browser
 	@$(BIN)/pytest -m "$(NO_SERVICES)" $(ARGS)

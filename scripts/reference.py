@@ -89,9 +89,9 @@ def commands_page() -> str:
         "",
     ]
     for path, command in _commands(cli, ("yiwang",)):
-        context = click.Context(command, info_name=" ".join(path), **command.context_settings)
-        context.max_content_width = 110
-        context.terminal_width = 110
+        # Subcommands take over the group's settings, as they do when they are called.
+        settings = {**cli.context_settings, **command.context_settings, "max_content_width": 110}
+        context = click.Context(command, info_name=" ".join(path), terminal_width=110, **settings)
         parts += [f"{'#' * len(path)} {' '.join(path)}", "```", command.get_help(context), "```", ""]
     return "\n".join(parts).rstrip() + "\n"
 

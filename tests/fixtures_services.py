@@ -23,7 +23,8 @@ _MARKER_OF_FIXTURE = {"kafka": "kafka", "postgres": "postgres", "timescale_dsn":
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the services that its fixtures start."""
+    """Mark each test with the services that its fixtures start; long ones first, so that none is waited for alone."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         for fixture, marker in _MARKER_OF_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()):
