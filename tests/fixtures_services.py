@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.chromium import MISSING, chromium_path
 from yiwang.embedded.kafka import EmbeddedKafka
 from yiwang.embedded.postgres import EmbeddedPostgres
 
@@ -32,7 +33,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs TimescaleDB where there is none; from this one place, so the report has one line."""
+    """Skip what needs a browser or TimescaleDB where there is none; from one place, so the report has one line each.
+
+    Where ``YIWANG_REQUIRE_BROWSER`` is 1, as in CI, a missing browser is a failure.
+    """
+    if item.get_closest_marker("browser") and chromium_path() is None:
+        if os.environ.get("YIWANG_REQUIRE_BROWSER") == "1":
+            pytest.fail(MISSING, pytrace=False)
+        pytest.skip(MISSING)
     if item.get_closest_marker("timescale") and not os.environ.get(TIMESCALE_VARIABLE):
         pytest.skip(
             f"no TimescaleDB: {TIMESCALE_VARIABLE} is not set (deploy/local-services start gives one)"

@@ -1,7 +1,6 @@
 """Chromium for tests of the pages, and pages that watch for what must never happen."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,15 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from tests.chromium import chromium_path
 from tests.web.fake_gateway import FakeGateway
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "artifacts"
 GL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 NO_GL = ["--disable-3d-apis"]  # a map drawn by software is what costs most; few tests need it
-MISSING = "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk) or set YIWANG_CHROMIUM"
 
 Open = Callable[..., Page]
-
-
-def chromium_path() -> str | None:
-    """Where Chromium is: $YIWANG_CHROMIUM, else the usual names on PATH."""
-    given = os.environ.get("YIWANG_CHROMIUM")
-    names = [given] if given else ["chromium", "chromium-browser", "google-chrome"]
-    return next((found for name in names if (found := shutil.which(name))), None)
 
 
 class Browsers:
@@ -58,10 +50,7 @@ def browsers() -> Iterator[Browsers]:
     another file could run.
     """
     path = chromium_path()
-    if path is None:
-        if os.environ.get("YIWANG_REQUIRE_BROWSER") == "1":
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+    assert path is not None  # else the test was skipped before it came here
     if not (ROOT / "web" / "vendor" / "lit-html").is_dir():
         pytest.skip("web/vendor is empty: run make setup")
     with sync_playwright() as playwright:
