@@ -7,6 +7,12 @@ in ``detectors.laws``. Parameters are plain fields annotated with what they mean
     hold_s: Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
 
 Each is a float, or a float64 array (n,) with one value per series; the district machine always passes arrays.
+
+A joint detector has one field more, ``layout: Layout = ALONE``: how its series stand to each other. Its ``step``
+still works element by element; whatever looks across series happens in ``tick``, and never across a zone.
+
+A detector may have ``gauge(state) -> (statistic, threshold)``, float64 (n,) each, NaN where there is none: what it
+holds against what at the moment, for plots.
 """
 
 from dataclasses import dataclass, fields
@@ -15,7 +21,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from yiwang.columns import F64, NO_FINDINGS, FindingColumns, Round
+from yiwang.columns import F64, I8, I32, NO_FINDINGS, FindingColumns, Round
 
 S = TypeVar("S")
 Param = float | F64
@@ -46,6 +52,9 @@ class Detector(Protocol[S]):
 
     name: ClassVar[str]
     """What packs call it: ``use: ladder``."""
+    roles: ClassVar[tuple[str, ...]]
+    """What the metrics it reads stand for; the first is the entry's ``metric``, the others its ``also``. A class
+    that reads one metric need not say so: ``("main",)``."""
     reasons: ClassVar[tuple[str, ...]]
     """Reason codes; ``FindingColumns.reason`` is an index into them."""
     wants_late: ClassVar[bool]
@@ -67,6 +76,68 @@ class Detector(Protocol[S]):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the n series of a detector stand to each other. All arrays have one row a series.
+
+    Attributes:
+        role: int8 (n,), index into the detector's ``roles``.
+        device: int32 (n,), equal numbers are one device. Numbers are dense and mean nothing by themselves.
+        place: int32 (n,), equal numbers are one place.
+        zone: int32 (n,), equal numbers are one zone. Joint meaning never crosses a zone.
+        x_m: float64 (n,), metres east of the district's own origin.
+        y_m: float64 (n,), metres north of it.
+        at_m: float64 (n,), ``chainage_m`` of the device's place (else of the device): position along the zone's
+            corridor, downstream is more; NaN where not registered.
+        live: bool (n,), registered and watched now.
+    """
+
+    role: I8
+    device: I32
+    place: I32
+    zone: I32
+    x_m: F64
+    y_m: F64
+    at_m: F64
+    live: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.role)
+
+    def pick(self, rows: NDArray[np.int64]) -> "Layout":
+        """The same of some rows."""
+        return Layout(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def apart(cls, n: int) -> "Layout":
+        """``n`` series of role 0 that have nothing to do with each other."""
+        own = np.arange(n, dtype=np.int32)
+        return cls(
+            role=np.zeros(n, np.int8),
+            device=own,
+            place=own,
+            zone=own,
+            x_m=np.zeros(n),
+            y_m=np.zeros(n),
+            at_m=np.full(n, np.nan),
+            live=np.ones(n, np.bool_),
+        )
+
+
+ALONE = Layout.apart(0)
+"""Of a detector that was given none."""
+
+
+def is_joint(kind: type) -> bool:
+    """Whether a detector class sees several series together: it has a field ``layout``."""
+    return any(f.name == "layout" for f in fields(kind))
+
+
+def roles_of(kind: type) -> tuple[str, ...]:
+    """The roles of a detector class."""
+    return getattr(kind, "roles", ("main",))
+
+
 class Quiet:
     """Base of detectors that never speak on a tick."""
 
@@ -79,10 +150,15 @@ class Quiet:
 
 
 def specs(kind: type) -> dict[str, tuple[Spec, bool]]:
-    """The parameters of a detector class, in order: name to (what it may be, whether it must be given)."""
+    """The parameters of a detector class, in order: name to (what it may be, whether it must be given).
+
+    A joint detector's ``layout: Layout = ALONE`` is no parameter.
+    """
     hints = get_type_hints(kind, include_extras=True)
     found: dict[str, tuple[Spec, bool]] = {}
     for field in fields(kind):
+        if field.name == "layout":
+            continue
         notes: tuple[Any, ...] = getattr(hints[field.name], "__metadata__", ())  # Any: of Annotated
         spec = next((n for n in notes if isinstance(n, Spec)), None)
         if spec is None:

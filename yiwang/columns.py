@@ -3,7 +3,8 @@
 All arrays of one object have the same length n. They are read-only to whoever receives them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Self
 
@@ -100,6 +101,10 @@ class FindingColumns:
         value: float64 (m,), the reading that decided.
         limit: float64 (m,), the threshold it was held against.
         reason: uint8 (m,), index into the detector's ``reasons``.
+        numbers: further numbers of the reason's sentence, such as the time to the next level: name to
+            float64 (m,), NaN where there is none.
+        confidence: float64 (m,), 0..1, how sure the detector itself is; None where it has no opinion: then the
+            pack's ``reliability`` of the entry counts.
     """
 
     series: I32
@@ -109,6 +114,8 @@ class FindingColumns:
     value: F64
     limit: F64
     reason: U8
+    numbers: Mapping[str, F64] = field(default_factory=dict)
+    confidence: F64 | None = None
 
     def __len__(self) -> int:
         return len(self.series)

@@ -42,6 +42,38 @@ class VideoEvent(msgspec.Struct, frozen=True, kw_only=True, tag="video", tag_fie
     image_url: str = ""
 
 
+class Report(msgspec.Struct, frozen=True, kw_only=True, tag="report", tag_field="type"):
+    """What a person says has happened: a hotline call (12345), a patrol, a grid worker."""
+
+    report_id: str
+    kind: str  # incident kind
+    by: str  # who reports, such as hotline-12345 or the worker's post; reports by one and the same are one source
+    t_ns: int
+    ingest_ns: int
+    place: str = ""  # a registered place, or empty: then the nearest one counts
+    lon: float = 0.0
+    lat: float = 0.0
+    level: int = 3
+    certainty: float = 0.5  # 0..1
+    text: str = ""
+
+
+class Warning(msgspec.Struct, frozen=True, kw_only=True, tag="warning", tag_field="type"):  # noqa: A001  CAP's word
+    """An outside warning (预警), as of the weather service; a newer one of the same id replaces it."""
+
+    warning_id: str
+    event: str  # an incident kind or a situation kind
+    level: int  # 1 red .. 4 blue
+    t_ns: int
+    until_ns: int
+    ingest_ns: int
+    areas: tuple[str, ...] = ()  # zones; empty: the whole district
+    sender: str = ""
+    headline_zh: str = ""
+    headline_en: str = ""
+    cancelled: bool = False
+
+
 class RegistryChange(msgspec.Struct, frozen=True, kw_only=True, tag="registry", tag_field="type"):
     """Places, devices or units were added or changed."""
 
@@ -127,7 +159,45 @@ class SupportAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="support_answ
     order: str = ""
 
 
-Action = Acknowledge | SendReceipt | Dispatch | CloseCase | RequestSupport | SupportAnswer
+class ConfirmIncident(msgspec.Struct, frozen=True, kw_only=True, tag="confirm_incident", tag_field="do"):
+    """A desk, or a unit on the scene, says the incident is real (核实)."""
+
+    incident: str
+
+
+class DismissIncident(msgspec.Struct, frozen=True, kw_only=True, tag="dismiss_incident", tag_field="do"):
+    """A desk says that an incident without a case is a false alarm."""
+
+    incident: str
+    note: str = ""
+
+
+class MergeIncidents(msgspec.Struct, frozen=True, kw_only=True, tag="merge_incidents", tag_field="do"):
+    """A desk says that two incidents are one: ``incident`` goes into ``into``."""
+
+    incident: str
+    into: str
+
+
+class SplitIncident(msgspec.Struct, frozen=True, kw_only=True, tag="split_incident", tag_field="do"):
+    """A desk says that some of an incident's findings are an incident of their own."""
+
+    incident: str
+    findings: tuple[str, ...]
+
+
+Action = (
+    Acknowledge
+    | SendReceipt
+    | Dispatch
+    | CloseCase
+    | RequestSupport
+    | SupportAnswer
+    | ConfirmIncident
+    | DismissIncident
+    | MergeIncidents
+    | SplitIncident
+)
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command", tag_field="type"):
@@ -145,7 +215,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command", tag_fiel
     seen_feed: int = 0
 
 
-FeedMessage = Tick | VideoEvent | RegistryChange | RulesChange | Command
+FeedMessage = Tick | VideoEvent | Report | Warning | RegistryChange | RulesChange | Command
 
 # ---- outputs ----
 
@@ -174,6 +244,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding", tag_fiel
     source: Literal["sensor", "video", "report", "warning"] = "sensor"
     numbers: dict[str, float] = {}
     image_url: str = ""
+    confidence: float = 1.0  # 0..1: how often what is said in this way is so, while the sensor is in order
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +263,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     numbers: dict[str, float] = {}
     series: int = -1
+    place: str = ""
+    confidence: float = 1.0  # what it counts now, doubts taken off
+    doubt: str = ""  # reason of the health finding that lowers it
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,8 +279,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     args: dict[str, Any] = {}  # Any: plain JSON values for the sentence of ``what``
 
 
+Standing = Literal["candidate", "confirmed", "corroborated", "verified"]
+"""待核, 已确认, 多源印证, 人工核实: below the kind's ``confirm_at``; above it; by two independent sources; by a person."""
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident", tag_field="type"):
-    """An incident (事件): findings of one kind at one place over one open episode."""
+    """An incident (事件): evidence of one kind that belongs together in space over one open episode."""
 
     id: str
     rev: int  # rises with every change; the higher one wins
@@ -232,6 +310,18 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, tag="incident", tag_fi
     rules: str = ""  # rules version at opening
     case: str = ""
     support: str = ""  # name of a neighbour's crew that comes to help
+    zone: str = ""
+    confidence: float = 1.0  # 0..1, calibrated: how often incidents like this are real
+    standing: Standing = "confirmed"
+    confirmed_ns: int | None = None  # since when it is no mere candidate
+    sources: tuple[str, ...] = ()  # unlike sources among its evidence: sensor, video, report, warning
+    situation: str = ""  # the situation it is part of
+    annunciated_ns: int | None = (
+        None  # when people were first called upon; None: not yet, or by its situation
+    )
+    merged_into: str = ""
+    merged_from: tuple[str, ...] = ()
+    split_from: str = ""
 
 
 Stage = Literal["accepted", "dispatched", "handling", "checking", "closed"]
@@ -294,6 +384,29 @@ class UnitState(msgspec.Struct, frozen=True, kw_only=True, tag="unit", tag_field
     t_ns: int
 
 
+class Situation(msgspec.Struct, frozen=True, kw_only=True, tag="situation", tag_field="type"):
+    """A situation (态势): many incidents with one cause, such as a storm over a district, told as one."""
+
+    id: str
+    rev: int
+    district: int
+    kind: str  # of the packs' situations
+    state: Literal["open", "closed"]
+    severity: int  # now: that of its most severe incident, or of its warning
+    peak: int
+    opened_ns: int
+    updated_ns: int
+    closed_ns: int | None = None
+    zones: tuple[str, ...] = ()
+    sites: int = 0  # incidents so far
+    incidents: tuple[str, ...] = ()  # those not over, in order of appearance
+    warning: str = ""  # the outside warning in force
+    acknowledged_by: str = ""
+    acknowledged_ns: int | None = None
+    annunciated_ns: int | None = None  # newest
+    history: tuple[Step, ...] = ()
+
+
 class SupportNeeded(msgspec.Struct, frozen=True, kw_only=True, tag="support_needed", tag_field="type"):
     """The district has no (more) crew of that skill for this incident; the city agent finds one elsewhere."""
 
@@ -349,7 +462,18 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble", tag_fiel
     args: dict[str, Any] = {}  # Any: plain JSON values
 
 
-Body = Finding | Incident | Case | Order | UnitState | SupportNeeded | SupportOffer | CommandResult | Trouble
+Body = (
+    Finding
+    | Incident
+    | Situation
+    | Case
+    | Order
+    | UnitState
+    | SupportNeeded
+    | SupportOffer
+    | CommandResult
+    | Trouble
+)
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
