@@ -29,6 +29,9 @@ class Bank:
         on_ns: int64 (n, 1) or (1,).
         off_ns: as ``on_ns``.
         lowest: float64 (n,) or (): no value below it can turn a latch on.
+        signs: float64 (k,) of 1 and -1, or ``None`` for all 1. A latch of sign -1 sees -v, so that low is high: its
+            limit is negated too.
+        lowest_negated: as ``lowest``, for the latches of sign -1.
     """
 
     limit: F64
@@ -37,6 +40,8 @@ class Bank:
     on_ns: I64
     off_ns: I64
     lowest: F64
+    signs: F64 | None = None
+    lowest_negated: F64 | None = None
 
     @classmethod
     def of(
@@ -47,9 +52,26 @@ class Bank:
         level: Sequence[Param],
         on_s: Param,
         off_s: Param,
+        signs: Sequence[float] = (),
     ) -> "Bank":
-        """From one parameter a latch, most severe latch first; delays in seconds."""
+        """From one parameter a latch, most severe latch first; delays in seconds.
+
+        With ``signs``, limits of sign -1 are given as they are meant ("at most 19.5") and negated here.
+        """
         limits = _columns(limit)
+        if signs:
+            sign = np.asarray(signs, np.float64)
+            limits = limits * sign
+            return cls(
+                limit=limits,
+                hysteresis=_columns(hysteresis),
+                level=_columns(level),
+                on_ns=_nanoseconds(on_s),
+                off_ns=_nanoseconds(off_s),
+                lowest=np.asarray(np.fmin.reduce(limits[..., sign > 0], axis=-1)),
+                signs=sign,
+                lowest_negated=np.asarray(np.fmin.reduce(limits[..., sign < 0], axis=-1)),
+            )
         return cls(
             limit=limits,
             hysteresis=_columns(hysteresis),
@@ -132,12 +154,18 @@ def step(bank: Bank, state: LatchState, r: Round, value: F64) -> Turned | None:
     """
     used = np.flatnonzero(usable(value, r.quality))
     s = r.series[used]
-    rows = used[state.busy[s] | (value[used] >= _of(bank.lowest, s, 1))]
+    v = value[used]
+    look = state.busy[s] | (v >= _of(bank.lowest, s, 1))
+    if bank.lowest_negated is not None:
+        look |= -v >= _of(bank.lowest_negated, s, 1)
+    rows = used[look]
     if len(rows) == 0:
         return None
     s = r.series[rows]
     t = r.t_ns[rows, None]
     v = value[rows, None]
+    if bank.signs is not None:
+        v = v * bank.signs
     bound = _of(bank.limit, s)
     on = state.on[s] & ~np.isnan(bound)  # a limit taken out of use is off at once
     against = np.where(on, v < bound - _of(bank.hysteresis, s), v >= bound)

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from detectors.band import Band
 from detectors.grade import Grade
 from detectors.ladder import Ladder
 from detectors.protocol import Detector, Param, Spec, specs
@@ -17,7 +18,7 @@ from yiwang.errors import BadInput
 GROUP = "yiwang.detectors"
 """Entry points of this group name further detector classes."""
 
-DETECTORS: tuple[type, ...] = (Ladder, Grade, Sightings)
+DETECTORS: tuple[type, ...] = (Ladder, Grade, Sightings, Band)
 
 _PARTS = ("reasons", "wants_late", "start", "step", "tick")
 

@@ -58,7 +58,7 @@ def plugin(folder: Path, monkeypatch: pytest.MonkeyPatch, target: str, code: str
 
 def test_built_in_detectors_are_found_by_name() -> None:
     """Names are what packs write behind use:."""
-    assert list(registry.all_detectors()) == ["ladder", "grade", "sightings"]
+    assert list(registry.all_detectors()) == [kind.name for kind in registry.DETECTORS]
     assert registry.get("ladder") is Ladder
 
 
