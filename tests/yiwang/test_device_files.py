@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from yiwang.commands._device_files import Table, read
-from yiwang.commands._device_rows import Found, Known, judge
+from yiwang.device_files import Table, read
+from yiwang.device_rows import Found, Known, judge
 from yiwang.domains import compile_rules, load_rules
 from yiwang.errors import BadInput
 from yiwang.registry import District, Text

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from yiwang.commands._device_files import KINDS, Table
-from yiwang.commands._device_rows import Found
+from yiwang.device_files import KINDS, Table
+from yiwang.device_rows import Found
 from yiwang.errors import BadInput
 from yiwang.registry import District, Registry
 from yiwang.settings import Settings, load
@@ -48,7 +48,7 @@ def import_(files: tuple[Path, ...], kind: str | None, run: str | None, as_json:
     A row whose id is known changes that entry. Running processes take the change up without a restart. UTF-8 and
     GB18030 are read. Exit status: 0 all rows taken, 3 some were wrong, 2 nothing could be done.
     """
-    from yiwang.commands._device_files import read
+    from yiwang.device_files import read
 
     settings = load(run=run)
     tables = [read(str(path), _content(path), kind) for path in files]
@@ -138,7 +138,7 @@ async def _import(settings: Settings, tables: Sequence[Table]) -> tuple[Found, d
     from sql.pool import coded, connect
     from sql.runs import unknown_run
     from yiwang.broker import ensure_topics
-    from yiwang.commands._device_rows import Known, judge
+    from yiwang.device_rows import Known, judge
     from yiwang.domains import compile_rules, load_rules
 
     topics = Topics(settings.run)

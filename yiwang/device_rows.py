@@ -1,4 +1,4 @@
-"""Rows of ``yiwang devices import`` to registry objects, each row judged on its own; pure."""
+"""Rows of such tables to registry objects, each row judged on its own; pure."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from yiwang.commands._device_files import ATTRIBUTE, KINDS, Row, Table
+from yiwang.device_files import ATTRIBUTE, KINDS, Row, Table
 from yiwang.domains import Domains
 from yiwang.domains.reader import did_you_mean
 from yiwang.registry import Device, District, Place, Registry, Series, Text, Unit

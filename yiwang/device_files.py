@@ -1,4 +1,4 @@
-"""Files of ``yiwang devices import``: CSV and GeoJSON to rows of fields; pure."""
+"""Tables of what is registered (``yiwang devices import``, scenarios): CSV and GeoJSON to rows of fields; pure."""
 
 import csv
 import io
