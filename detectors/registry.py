@@ -9,7 +9,7 @@ from typing import Any
 from detectors.band import Band
 from detectors.grade import Grade
 from detectors.ladder import Ladder
-from detectors.protocol import Detector, Param, Spec, specs
+from detectors.protocol import Detector, Param, Spec, roles_of, specs
 from detectors.sightings import Sightings
 from yiwang.domains import Domains
 from yiwang.domains.reader import did_you_mean
@@ -104,6 +104,11 @@ def check(domains: Domains) -> None:
             errors.append(_wrong("domain.unknown", entry.origin, f"{entry.id}.use", error.message))
             continue
         known = specs(kind)
+        roles = roles_of(kind)
+        for role in dict.fromkeys(how.role for how in entry.watches.values() if how.role):
+            if role not in roles[1:]:
+                problem = f"{entry.use} has no further role {role!r}{did_you_mean(role, roles[1:])}"
+                errors.append(_wrong("domain.field", entry.origin, f"{entry.id}.also", problem))
         stated = [(name, p) for name, p in entry.params.items()]
         for override in domains.overrides.get(entry.id, ()):
             stated += [(name, p) for name, p in override.params.items() if name in entry.params]

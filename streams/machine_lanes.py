@@ -10,14 +10,18 @@ import numpy as np
 from msgspec.structs import replace
 
 import detectors.registry
-from detectors.protocol import Detector, Quiet
+from detectors.protocol import ALONE, Detector, Layout, Quiet, is_joint, roles_of
 from detectors.state import dump_state, grow, load_state
 from streams.machine_rules import Book, Rulebook
-from yiwang.columns import I32, I64, NO_FINDINGS, FindingColumns, Round
+from yiwang.clock import SECOND
+from yiwang.columns import F64, I32, I64, NO_FINDINGS, FindingColumns, Round
 from yiwang.domains import Domains, Entry
 from yiwang.errors import BadInput
 from yiwang.ids import derive
 from yiwang.model import Finding
+
+METRES_PER_DEGREE = 111_195.0
+"""Of latitude, on a sphere of 6 371 km."""
 
 State = Any  # a detector's own dataclass of arrays; only the detector knows its fields
 
@@ -57,9 +61,16 @@ class Lane:
         self.open: dict[int, Finding] = {}  # series -> newest finding that is not over
         self.row_of: I32 = np.empty(0, np.int32)
         self.live: I64 = np.empty(0, np.int64)  # rows that are watched and not out
+        self.scale: list[float] = []  # row -> what the detector sees is value * scale + offset
+        self.offset: list[float] = []
+        self.plain = True  # whether no row is transformed
+        self.transform = np.empty((0, 2))  # scale and offset of each row
+        self.joint = is_joint(self.kind)
+        self.layout = ALONE
         self.detector: Detector[Any] = self._make()
         self.state: State = self.detector.start(0)
         self.ticks = not issubclass(self.kind, Quiet)
+        self.every_ns = round(entry.every_s * SECOND)
 
     # ---- registry and rules ----
 
@@ -74,18 +85,28 @@ class Lane:
         """
         watched = dict(book.rows(self.entry, only))
         for series, device in watched.items():
-            values = domains.params(self.entry, device, book.places.get(device.place))
+            place = book.places.get(device.place)
+            metric = book.series[series][1]
+            values = domains.params(self.entry, device, place, metric)
+            scale, offset = domains.transform(self.entry, device, place, metric)
             row = self.row.get(series)
             if row is None:
                 self.row[series] = len(self.series)
                 self.series.append(series)
                 self.zones.append(book.zone(device))
+                self.scale.append(scale)
+                self.offset.append(offset)
                 for name, column in self.params.items():
                     column.append(values[name].value)
             else:
                 self.zones[row] = book.zone(device)
+                self.scale[row], self.offset[row] = scale, offset
                 for name, column in self.params.items():
                     column[row] = values[name].value
+        self.transform = np.array([self.scale, self.offset], np.float64).T
+        self.plain = bool((self.transform == (1.0, 0.0)).all())
+        if self.joint:
+            self.layout = self._layout(book)
         self.detector = self._make()
         self.state = grow(self.state, self.detector.start(len(self.series)))
         self.row_of = np.full(1 + max((*self.series, *book.series), default=-1), -1, np.int32)
@@ -106,6 +127,7 @@ class Lane:
             Findings that end with the zones that begin afresh.
         """
         self.series, self.zones, self.row = old.series, old.zones, old.row
+        self.scale, self.offset = old.scale, old.offset
         self._forget_params()
         self.open = old.open
         self.state = old.state
@@ -134,14 +156,43 @@ class Lane:
             name: np.array(values if rows is None else [values[r] for r in rows], np.float64)
             for name, values in self.params.items()
         }
+        joint = {}
+        if self.joint:
+            joint["layout"] = self.layout if rows is None else self.layout.pick(np.array(rows, np.int64))
         try:
-            return self.kind(**columns)
+            return self.kind(**columns, **joint)
         except Exception as error:  # whatever a detector raises about its parameters
             raise BadInput(
                 "detector.parameters",
                 f"{self.entry.id}: {self.entry.use} does not take its parameters: {error}",
                 entry=self.entry.id,
             ) from error
+
+    def _layout(self, book: Book) -> Layout:
+        """How the rows stand to each other; rows that nobody watches any more are not live."""
+        roles = roles_of(self.kind)
+        names = [book.series.get(s, ("", "")) for s in self.series]
+        devices = [book.devices.get(device) for device, _ in names]
+        places = [book.places.get(d.place) if d else None for d in devices]
+        how = [self.entry.watches.get(metric) for _, metric in names]
+        chainage = [
+            next((o.attributes["chainage_m"] for o in (p, d) if o and "chainage_m" in o.attributes), np.nan)
+            for d, p in zip(devices, places, strict=True)
+        ]
+        origin = next((p for p in book.places.values()), None)
+        lon0, lat0 = (origin.lon, origin.lat) if origin else (0.0, 0.0)
+        lon = np.array([d.lon if d else np.nan for d in devices], np.float64)
+        lat = np.array([d.lat if d else np.nan for d in devices], np.float64)
+        return Layout(
+            role=np.array([roles.index(h.role) if h and h.role else 0 for h in how], np.int8),
+            device=_dense([device for device, _ in names]),
+            place=_dense([d.place if d else "" for d in devices]),
+            zone=_dense(self.zones),
+            x_m=(lon - lon0) * METRES_PER_DEGREE * np.cos(np.radians(lat0)),
+            y_m=(lat - lat0) * METRES_PER_DEGREE,
+            at_m=np.array(chainage, np.float64),
+            live=np.array([self._watches(book, s) for s in self.series], np.bool_),
+        )
 
     def _leave_out(self) -> None:
         series = np.array(self.series, np.int64)
@@ -155,6 +206,17 @@ class Lane:
     def rows(self, series: I32) -> I32:
         """Rows of some registered series, -1 where a series is not watched or its zone is out."""
         return self.row_of[series]
+
+    def seen(self, rows: I32, value: F64) -> F64:
+        """What the detector sees of some values: their metric's own, or that of the metric it reads as."""
+        if self.plain:
+            return value
+        transform = self.transform[rows]
+        return value * transform[:, 0] + transform[:, 1]
+
+    def due(self, t_ns: int) -> bool:
+        """Whether it ticks at that grid point."""
+        return self.ticks and (self.every_ns == 0 or t_ns % self.every_ns == 0)
 
     def step(self, r: Round, positions: I64) -> tuple[FindingColumns, list[Failure]]:
         """Give a round to the detector.
@@ -240,6 +302,7 @@ class Lane:
         since_ns = int(columns.since_ns[i])
         reason = int(columns.reason[i])
         given = {p: self.params[p][row] for p in rulebook.numbers(self.entry.id)[reason]}
+        given |= {name: float(column[i]) for name, column in columns.numbers.items()}
         found = Finding(
             id=derive("F", self.entry.id, self.entry.version, name, metric, since_ns),
             detector=self.entry.id,
@@ -248,7 +311,7 @@ class Lane:
             kind=self.entry.kind,
             series=series,
             device=name,
-            metric=metric,
+            metric=self.entry.watches[metric].metric if metric in self.entry.watches else metric,
             place=device.place,
             level=int(columns.level[i]),
             since_ns=since_ns,
@@ -259,12 +322,17 @@ class Lane:
             source=self.entry.source,
             numbers={p: v for p, v in given.items() if np.isfinite(v)},
             image_url=image_url,
+            confidence=self._confidence(columns, i),
         )
         if found.level:
             self.open[series] = found
         else:
             self.open.pop(series, None)
         return found
+
+    def _confidence(self, columns: FindingColumns, i: int) -> float:
+        own = self.entry.reliability if columns.confidence is None else float(columns.confidence[i])
+        return min(1.0, max(0.0, own)) if np.isfinite(own) else self.entry.reliability
 
     # ---- snapshot ----
 
@@ -283,6 +351,7 @@ class Lane:
         self.series = np.frombuffer(data["series"], "<i4").tolist()
         self.row = {s: r for r, s in enumerate(self.series)}
         self.zones = [""] * len(self.series)
+        self.scale, self.offset = [1.0] * len(self.series), [0.0] * len(self.series)
         self._forget_params()
         self.out = set(data["out"])
         for series in self.row:
@@ -325,9 +394,30 @@ _NAMES: dict[type, tuple[str, ...]] = {}  # asked for at every step
 def _join(parts: list[FindingColumns]) -> FindingColumns:
     if not parts:
         return NO_FINDINGS
+    names = dict.fromkeys(name for p in parts for name in p.numbers)
+    sure = None
+    if any(p.confidence is not None for p in parts):
+        nothing = [np.full(len(p), np.nan) for p in parts]
+        sure = np.concatenate(
+            [n if p.confidence is None else p.confidence for p, n in zip(parts, nothing, strict=True)]
+        )
     return FindingColumns(
-        **{
-            f.name: np.concatenate([getattr(p, f.name) for p in parts])
-            for f in dataclasses.fields(FindingColumns)
-        }
+        series=np.concatenate([p.series for p in parts]),
+        t_ns=np.concatenate([p.t_ns for p in parts]),
+        since_ns=np.concatenate([p.since_ns for p in parts]),
+        level=np.concatenate([p.level for p in parts]),
+        value=np.concatenate([p.value for p in parts]),
+        limit=np.concatenate([p.limit for p in parts]),
+        reason=np.concatenate([p.reason for p in parts]),
+        numbers={
+            name: np.concatenate([p.numbers.get(name, np.full(len(p), np.nan)) for p in parts])
+            for name in names
+        },
+        confidence=sure,
     )
+
+
+def _dense(names: list[str]) -> I32:
+    """Equal names to equal numbers, in order of appearance."""
+    number: dict[str, int] = {}
+    return np.array([number.setdefault(name, len(number)) for name in names], np.int32)

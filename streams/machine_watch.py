@@ -101,7 +101,7 @@ class Watch:
                 Round(
                     series=rows,
                     t_ns=batch.t_ns[at_positions],
-                    value=batch.value[at_positions],
+                    value=lane.seen(rows, batch.value[at_positions]),
                     quality=batch.quality[at_positions],
                 ),
                 at_positions,
@@ -156,6 +156,8 @@ class Watch:
         lanes = [lane for lane in self.lanes if lane.ticks]
         for point in range(first, last + 1) if lanes else ():
             for lane in lanes:
+                if not lane.due(point * step_ns):
+                    continue
                 found, failures = lane.tick(point * step_ns)
                 said += [self._finding(lane, found, i) for i in range(len(found))]
                 said += [self._failed(lane, failure, now_ns) for failure in failures]

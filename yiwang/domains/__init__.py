@@ -17,6 +17,8 @@ from yiwang.domains.types import (
     Override,
     Pack,
     Param,
+    Reads,
+    ReadsAs,
     Resolved,
     VideoClass,
 )
@@ -32,6 +34,8 @@ __all__ = [
     "Override",
     "Pack",
     "Param",
+    "Reads",
+    "ReadsAs",
     "Resolved",
     "VideoClass",
     "compile_rules",

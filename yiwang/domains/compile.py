@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from yiwang.domains.reader import Document, Node, did_you_mean
@@ -17,6 +18,8 @@ from yiwang.domains.types import (
     Override,
     Pack,
     Param,
+    Reads,
+    ReadsAs,
     VideoClass,
 )
 from yiwang.errors import BadInput
@@ -24,7 +27,7 @@ from yiwang.model import Severity
 from yiwang.registry import Rules
 
 T = TypeVar("T")
-SECTIONS = ("metrics", "device_kinds", "kinds", "categories", "video", "detectors", "reasons")
+SECTIONS = ("metrics", "device_kinds", "kinds", "categories", "video", "detectors", "reasons", "situations")
 _DAY_S = 86_400.0
 _MATCHERS = ("entry", "kind", "zone", "place", "device")
 _SETTABLE = {
@@ -67,10 +70,12 @@ class _Compiler:
                 hi=1.0,
                 period_s=0.0,
                 units={"": (1.0, 0.0)},
+                health=False,
             )
             for v in video.values()
         }
-        entries = self._section("detectors", self._entry)
+        self._measures(metrics)
+        entries = self._section("detectors", partial(self._entry, metrics))
         kinds = self._section("kinds", self._kind)
         categories = self._section("categories", self._category)
         overrides: list[Override] = []
@@ -150,7 +155,10 @@ class _Compiler:
         found[pack.id] = pack
 
     def _metric(self, domain: str, name: str, node: Node) -> Metric:
-        node.fields(needs=("name", "unit", "range", "period_s", "source"), may=("units",))
+        node.fields(
+            needs=("name", "unit", "range", "period_s", "source"),
+            may=("units", "attributes", "health", "reads_as"),
+        )
         source = node.child("source").string()
         unit = node.child("unit").string()
         units = {unit: (1.0, 0.0)}
@@ -177,7 +185,35 @@ class _Compiler:
             period_s=node.child("period_s").number(0, _DAY_S),
             units=units,
             source=source,
+            attributes=self._attributes(node.get("attributes")),
+            health=health.flag() if (health := node.get("health")) else True,
+            reads_as=self._reads_as(target) if (target := node.get("reads_as")) else None,
         )
+
+    @staticmethod
+    def _attributes(node: Node | None) -> dict[str, float]:
+        """Name to number; one that is null is left out."""
+        found = {name: _number_or_absent(child) for name, child in node.items()} if node else {}
+        return {name: value for name, value in found.items() if not math.isnan(value)}
+
+    def _reads_as(self, node: Node) -> ReadsAs:
+        node.fields(needs=("metric",), may=("scale", "offset", "source"))
+        scale, offset = node.get("scale"), node.get("offset")
+        return ReadsAs(
+            metric=node.child("metric").one_of(self.names["metrics"], "metric"),
+            scale=_factor(scale) if scale else 1.0,
+            offset=_param(offset, offset.origin, "") if offset else Param(value=0.0, origin="", source=""),
+        )
+
+    def _measures(self, metrics: Mapping[str, Metric]) -> None:
+        """A metric reads as another that is measured itself, not as one that reads as a third."""
+        for metric in metrics.values():
+            target = metrics.get(metric.reads_as.metric) if metric.reads_as else None
+            if target and (target is metric or target.reads_as):
+                node = self.names["metrics"][metric.id].child("reads_as")
+                self.errors.append(
+                    node.error("domain.value", f"{target.id!r} itself reads as another metric; name that one")
+                )
 
     def _device_kind(self, domain: str, name: str, node: Node) -> DeviceKind:
         node.fields(needs=("name", "icon"), may=("metrics", "video"))
@@ -199,24 +235,28 @@ class _Compiler:
     def _kind(self, domain: str, name: str, node: Node) -> IncidentKind:
         node.fields(
             needs=("name", "by", "linger_s", "case_at", "category", "skill", "next_step"),
-            may=("support_skill", "source"),
+            may=("support_skill", "source", "nature", "confirm_at", "situation", "near_m"),
         )
-        by: Literal["place", "zone"] = (
-            "zone" if node.child("by").one_of(("place", "zone")) == "zone" else "place"
-        )
+        by = node.child("by").one_of(("place", "zone", "device", "district"))
+        nature, confirm_at = node.get("nature"), node.get("confirm_at")
+        situation, near_m = node.get("situation"), node.get("near_m")
         support = node.get("support_skill")
         skill = node.child("skill").string()
         return IncidentKind(
             id=name,
             domain=domain,
             name=node.child("name").text(),
-            by=by,
+            by=by,  # type: ignore[arg-type]  # one of its four words
             linger_s=node.child("linger_s").number(0, 7 * _DAY_S),
             case_at=_severity(node.child("case_at")),
             category=node.child("category").one_of(self.names["categories"], "category"),
             skill=skill,
             support_skill=support.string() if support else skill,
             next_step=node.child("next_step").text(),
+            nature=nature.one_of(("incident", "health", "warning")) if nature else "incident",  # type: ignore[arg-type]
+            confirm_at=confirm_at.number(0, 1) if confirm_at else 0.7,
+            situation=situation.one_of(self.names["situations"], "situation") if situation else "",
+            near_m=near_m.number(0, 100_000) if near_m else 0.0,
         )
 
     def _category(self, domain: str, name: str, node: Node) -> Category:
@@ -244,26 +284,65 @@ class _Compiler:
             kind=node.child("kind").one_of(self.names["kinds"], "incident kind"),
         )
 
-    def _entry(self, domain: str, name: str, node: Node) -> Entry:
-        node.fields(needs=("use", "version", "metric", "kind", "params"), may=("device_kinds", "source"))
-        metric = node.child("metric").one_of(self._metrics(), "metric")
-        listed = node.get("device_kinds")
-        own = node.get("source")
+    def _entry(self, metrics: Mapping[str, Metric], domain: str, name: str, node: Node) -> Entry:
+        node.fields(
+            needs=("use", "version", "metric", "kind", "params"),
+            may=("also", "device_kinds", "source", "every_s", "reliability"),
+        )
+        watches = self._watches(metrics, node)
+        main = [m for m, how in watches.items() if not how.role and how.metric == m]
+        video = [m.startswith(VIDEO_PREFIX) for m in main]
+        if any(video) and not all(video):
+            raise node.child("metric").error(
+                "domain.value", "mixes video classes with sensors; use two entries"
+            )
+        listed, own = node.get("device_kinds"), node.get("source")
+        every_s, reliability = node.get("every_s"), node.get("reliability")
         source = own.string() if own else ""
+        stated = node.value["metric"]
         return Entry(
             id=name,
             version=node.child("version").integer(1),
             domain=domain,
             use=node.child("use").string(),
-            metric=metric,
+            metric=stated if isinstance(stated, str) else ", ".join(main),
+            watches=watches,
             kind=node.child("kind").one_of(self.names["kinds"], "incident kind"),
-            source="video" if metric.startswith(VIDEO_PREFIX) else "sensor",
+            source="video" if any(video) else "sensor",
             device_kinds=tuple(
                 k.one_of(self.names["device_kinds"], "device kind") for k in (listed.each() if listed else ())
             ),
             params={p: _param(n, n.origin, source) for p, n in node.child("params").items()},
             origin=node.origin,
+            every_s=every_s.number(0, _DAY_S) if every_s else 0.0,
+            reliability=reliability.number(0, 1) if reliability else 0.9,
         )
+
+    def _watches(self, metrics: Mapping[str, Metric], node: Node) -> dict[str, Reads]:
+        """Metric of a series to how the entry reads it; a metric has one role."""
+        stated = node.child("metric")
+        if stated.value == "all":
+            return {m.id: Reads(metric=m.id) for m in metrics.values() if m.health}
+        found = dict(self._named(metrics, stated, ""))
+        also = node.get("also")
+        for role, named in also.items() if also else ():
+            for metric, how in self._named(metrics, named, role):
+                if metric in found:
+                    raise named.error(
+                        "domain.duplicate", f"{metric!r} is read as {found[metric].metric!r} already"
+                    )
+                found[metric] = how
+        return found
+
+    def _named(self, metrics: Mapping[str, Metric], node: Node, role: str) -> Iterable[tuple[str, Reads]]:
+        several = list(node.each()) if isinstance(node.value, list | tuple) else [node]
+        names = [n.one_of(self._metrics(), "metric") for n in several]
+        for name in names:
+            yield name, Reads(metric=name, role=role)
+        for metric in metrics.values():
+            other = metric.reads_as
+            if other and other.metric in names and metric.id not in names:
+                yield metric.id, Reads(metric=other.metric, role=role, scale=other.scale, offset=other.offset)
 
     # ---- overrides ----
 
@@ -357,13 +436,14 @@ def _severity(node: Node) -> Severity | None:
 
 
 def _param(node: Node, origin: str, source: str) -> Param:
-    """A number, ``null`` (absent), or a map with value or place/device and default, and perhaps source."""
+    """A number, ``null`` (absent), or a map with value or place/device/metric and default, and perhaps source."""
     if not isinstance(node.value, Mapping):
         return Param(value=_number_or_absent(node), origin=origin, source=source)
     own = node.get("source")
     source = own.string() if own else source
-    of: Literal["", "place", "device"] = (
-        "place" if "place" in node.value else "device" if "device" in node.value else ""
+    of: Literal["", "place", "device", "metric"] = next(
+        (word for word in ("place", "device", "metric") if word in node.value),
+        "",
     )
     if not of:
         node.fields(needs=("value",), may=("source",))

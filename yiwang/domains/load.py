@@ -172,4 +172,10 @@ def _files(folder: Path | None, extra: Iterable[Path]) -> list[Traversable]:
 
 
 def _yaml_in(folder: Traversable) -> list[Traversable]:
-    return sorted((f for f in folder.iterdir() if f.name.endswith((".yaml", ".yml"))), key=lambda f: f.name)
+    return sorted((f for f in folder.iterdir() if f.name.endswith((".yaml", ".yml"))), key=_turn)
+
+
+def _turn(file: Traversable) -> tuple[int, str]:
+    """Common things, then health: what doubts a reading is said before what the reading means."""
+    first = ("common.yaml", "health.yaml")
+    return (first.index(file.name) if file.name in first else len(first), file.name)

@@ -5,7 +5,7 @@ Made by ``yiwang.domains.compile_rules``; everything that runs may trust it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from yiwang.model import Severity
@@ -35,6 +35,9 @@ class Metric:
         period_s: how often a device usually reports, seconds; 0 where it reports only when there is news.
         units: accepted unit to (factor, offset): own value = value * factor + offset. Holds ``unit`` itself.
         source: where range, period and conversions were taken from.
+        attributes: numbers that parameters may refer to (``{metric: jump}``), such as its largest credible jump.
+        health: whether entries over ``all`` metrics read it.
+        reads_as: another metric this one is a measure of: entries on that one read it too, transformed.
     """
 
     id: str
@@ -46,6 +49,23 @@ class Metric:
     period_s: float
     units: Mapping[str, tuple[float, float]]
     source: str = ""
+    attributes: Mapping[str, float] = field(default_factory=dict)
+    health: bool = True
+    reads_as: "ReadsAs | None" = None
+
+    def attribute(self, name: str) -> float | None:
+        """An attribute, or one of the numbers every metric has: ``period_s``, ``lo``, ``hi``."""
+        own = {"period_s": self.period_s, "lo": self.lo, "hi": self.hi}
+        return own.get(name, self.attributes.get(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadsAs:
+    """How a metric measures another: other = own * ``scale`` + ``offset`` (of the device or place)."""
+
+    metric: str
+    scale: float
+    offset: "Param"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +85,7 @@ class Param:
 
     Attributes:
         value: the number; NaN is "absent" (``null`` in YAML). Where ``of`` is given, the default.
-        of: ``place`` or ``device`` where the value comes from an attribute of it, else empty.
+        of: ``place``, ``device`` or ``metric`` where the value comes from an attribute of it, else empty.
         attribute: name of that attribute.
         table: where not empty, the attribute is looked up here (key is the attribute as ``%g``).
         origin: file and line.
@@ -73,7 +93,7 @@ class Param:
     """
 
     value: float
-    of: Literal["", "place", "device"] = ""
+    of: Literal["", "place", "device", "metric"] = ""
     attribute: str = ""
     table: Mapping[str, float] | None = None
     origin: str
@@ -93,17 +113,38 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """How an entry reads the series of one metric.
+
+    Attributes:
+        metric: what the finding is then said of: the metric itself, or the one it reads as.
+        role: the detector's role for it; empty for the first.
+        scale: what the detector sees is value * scale + offset.
+        offset: see ``scale``; None for 0.
+    """
+
+    metric: str
+    role: str = ""
+    scale: float = 1.0
+    offset: Param | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One use of a detector in a pack: which metric it watches and what kind of incident it speaks of.
+    """One use of a detector in a pack: which metrics it watches and what kind of incident it speaks of.
 
     Attributes:
         id: such as ``depth.ladder``.
         version: rises when the meaning of its findings changes; part of finding ids.
         use: name of the detector.
+        metric: what it watches, for people: a metric, several, or ``all``.
+        watches: metric of a series to how it is read.
         source: how the evidence came about, as in ``Finding.source``.
         device_kinds: only series of these kinds; empty: all that have the metric.
         params: as the pack states them.
         origin: file and line.
+        every_s: it ticks on multiples of this only; 0: on every grid point.
+        reliability: 0..1, how often its findings are right while the sensor is in order.
     """
 
     id: str
@@ -116,10 +157,14 @@ class Entry:
     device_kinds: tuple[str, ...]
     params: Mapping[str, Param]
     origin: str
+    watches: Mapping[str, Reads]
+    every_s: float = 0.0
+    reliability: float = 0.9
 
     def reads(self, device_kind: str, metric: str) -> bool:
-        """Whether it watches that metric of devices of that kind."""
-        return metric == self.metric and (not self.device_kinds or device_kind in self.device_kinds)
+        """Whether it watches that metric of devices of that kind; of further roles the kind does not matter."""
+        how = self.watches.get(metric)
+        return how is not None and bool(how.role or not self.device_kinds or device_kind in self.device_kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,25 +172,33 @@ class IncidentKind:
     """A kind of incident.
 
     Attributes:
-        by: findings at one place, or in one zone, belong together.
+        by: findings at one place, in one zone, of one device or in the district belong together.
         linger_s: how long after all evidence is over new evidence still belongs to it; then it is closed.
         case_at: from this severity on a case is opened; ``None``: never by itself.
         category: of that case.
         skill: of the unit that is sent.
         support_skill: of the crew a neighbour is asked for.
         next_step: what the person at the desk does first.
+        nature: ``health`` speaks of sensors and never of the city, ``warning`` of what is to come.
+        confirm_at: confidence from which an incident is confirmed; below it is a candidate.
+        situation: the situation its incidents can be part of; empty: none.
+        near_m: evidence within so many metres of an open incident of the kind belongs to it; 0: only by ``by``.
     """
 
     id: str
     domain: str
     name: Text
-    by: Literal["place", "zone"]
+    by: Literal["place", "zone", "device", "district"]
     linger_s: float
     case_at: Severity | None
     category: str
     skill: str
     support_skill: str
     next_step: Text
+    nature: Literal["incident", "health", "warning"] = "incident"
+    confirm_at: float = 0.7
+    situation: str = ""
+    near_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,13 +266,16 @@ class Domains:
     overrides: Mapping[str, tuple[Override, ...]]
     """Entry id to its overrides, the ones that win last."""
 
-    def params(self, entry: Entry, device: Device, place: Place | None = None) -> dict[str, Resolved]:
+    def params(
+        self, entry: Entry, device: Device, place: Place | None = None, metric: str = ""
+    ) -> dict[str, Resolved]:
         """The parameters of ``entry`` in force for ``device``, each with its origin.
 
         Args:
             entry: one of ``detectors``.
             device: whose series is judged.
             place: where it stands; ``None`` where it is not (yet) known: then its attributes are absent.
+            metric: of the series; empty: the entry's own.
 
         Returns:
             Parameter name to value, in the pack's order. An absent value is NaN.
@@ -228,7 +284,16 @@ class Domains:
         for override in self.overrides.get(entry.id, ()):
             if override.applies(device, place):
                 stated.update({n: p for n, p in override.params.items() if n in stated})
-        return {name: _resolve(param, device, place) for name, param in stated.items()}
+        of = self.metrics.get(metric or entry.metric)
+        return {name: _resolve(param, device, place, of) for name, param in stated.items()}
+
+    def transform(
+        self, entry: Entry, device: Device, place: Place | None, metric: str
+    ) -> tuple[float, float]:
+        """(scale, offset) of what the entry sees of that series; a NaN offset makes every reading NaN."""
+        how = entry.watches[metric]
+        offset = 0.0 if how.offset is None else _resolve(how.offset, device, place, None).value
+        return how.scale, offset
 
     def to_json(self) -> dict[str, Any]:  # Any: plain JSON values
         """Names, units, kinds, reasons, categories, device kinds and video classes, for screens."""
@@ -262,6 +327,10 @@ class Domains:
                     "skill": k.skill,
                     "support_skill": k.support_skill,
                     "next_step": _text(k.next_step),
+                    "nature": k.nature,
+                    "confirm_at": k.confirm_at,
+                    "situation": k.situation,
+                    "near_m": k.near_m,
                 }
                 for i, k in self.kinds.items()
             },
@@ -290,19 +359,28 @@ class Domains:
                     "metric": e.metric,
                     "kind": e.kind,
                     "source": e.source,
+                    "reliability": e.reliability,
                 }
                 for e in self.detectors
             ],
         }
 
 
-def _resolve(param: Param, device: Device, place: Place | None) -> Resolved:
-    attributes = {"": {}, "device": device.attributes, "place": place.attributes if place else {}}[param.of]
-    given = attributes.get(param.attribute)
+def _resolve(param: Param, device: Device, place: Place | None, metric: Metric | None) -> Resolved:
+    given: float | None
+    match param.of:
+        case "device":
+            given = device.attributes.get(param.attribute)
+        case "place":
+            given = place.attributes.get(param.attribute) if place else None
+        case "metric":
+            given = metric.attribute(param.attribute) if metric else None
+        case _:
+            given = None
     if given is None or not math.isfinite(given):
         return Resolved(value=param.value, origin=param.origin, source=param.source)
     if param.table is None:
-        source = f"registered with the {param.of}"
+        source = param.source if metric and param.of == "metric" else f"registered with the {param.of}"
         return Resolved(value=given, origin=f"{param.of}.{param.attribute}", source=source)
     value = param.table.get(f"{given:g}", param.value)
     return Resolved(
