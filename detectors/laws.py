@@ -8,14 +8,14 @@ holds that end to the nanosecond are frequent rather than rare.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from detectors.protocol import Detector, Spec, specs
+from detectors.protocol import Detector, Layout, Spec, is_joint, roles_of, specs
 from detectors.rounds import NEVER, cut
 from detectors.state import dump_state, grow, load_state
 from yiwang.columns import FindingColumns, Quality, Readings, Round
@@ -34,16 +34,83 @@ Said = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A detector's parameters for ``SERIES`` series, and what it is given."""
+    """A detector's parameters for ``SERIES`` series, and what it is given.
+
+    Attributes:
+        zones: zone of each series; of a joint detector, those in one zone see each other.
+        roles: role of each series.
+        devices: device of each series.
+        at_m: chainage of each series, metres or NaN.
+    """
 
     params: Mapping[str, tuple[float, ...]]
     messages: tuple[Message, ...]
+    zones: tuple[int, ...] = (0,) * SERIES
+    roles: tuple[int, ...] = (0,) * SERIES
+    devices: tuple[int, ...] = tuple(range(SERIES))
+    at_m: tuple[float, ...] = tuple(500.0 * i for i in range(SERIES))
+
+    def layout(self, only: tuple[int, ...], count: int) -> Layout:
+        """Of the series ``only``, the first ``count`` of them."""
+        i = list(only[:count])
+        zone, device = np.array(self.zones, np.int32)[i], np.array(self.devices, np.int32)[i]
+        return Layout(
+            role=np.array(self.roles, np.int8)[i],
+            device=device,
+            place=device,
+            zone=zone,
+            metric=np.array(self.roles, np.int32)[i],
+            x_m=np.array(self.at_m)[i],
+            y_m=np.zeros(len(i)),
+            at_m=np.array(self.at_m)[i],
+            live=np.ones(len(i), np.bool_),
+        )
 
 
-def check_all(kind: type[Detector[Any]], examples: int = 60) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """What a detector must be silent on, and what it must find.
+
+    Attributes:
+        quiet: a case as it is every day.
+        labelled: a case in which something happens.
+        series: of whom it must be found.
+        begin: when it begins, in steps of ``STEP_NS``.
+        within_s: found no later than this after its begin, by event time.
+        level: level that must have been said by then, or a more severe one.
+    """
+
+    quiet: Case
+    labelled: Case
+    series: int
+    begin: int
+    within_s: float
+    level: int = 4
+
+
+def check_all(kind: type[Detector[Any]], examples: int = 60, exhibit: Exhibit | None = None) -> None:
     """Run every law on a detector class; raises what hypothesis raises."""
     for law in LAWS:
         check(kind, law, examples)
+    if exhibit is not None:
+        silent_on_the_quiet(kind, exhibit)
+        finds_the_labelled(kind, exhibit)
+
+
+def silent_on_the_quiet(kind: type[Detector[Any]], exhibit: Exhibit) -> None:
+    """On a day like any other nothing is said."""
+    said = Bench(kind, exhibit.quiet).all(exhibit.quiet)
+    assert said == [], f"{len(said)} findings on what is every day's"
+
+
+def finds_the_labelled(kind: type[Detector[Any]], exhibit: Exhibit) -> None:
+    """What happens is found within the stated delay, and not before it begins."""
+    said = Bench(kind, exhibit.labelled).all(exhibit.labelled)
+    begin_ns = ORIGIN_NS + exhibit.begin * STEP_NS
+    hits = [f for f in said if f[0] == exhibit.series and 0 < f[3] <= exhibit.level]
+    assert hits, "not found"
+    late_s = (hits[0][1] - begin_ns) / 1e9
+    assert 0 <= late_s <= exhibit.within_s, f"found {late_s:g} s after its begin"
 
 
 def check(kind: type[Detector[Any]], law: "Law", examples: int = 60, *, shrink: bool = True) -> None:
@@ -69,10 +136,10 @@ def cases(kind: type[Detector[Any]]) -> st.SearchStrategy[Case]:
     """Parameters within their specs, and readings and ticks that meet them."""
     known = specs(kind)
     columns = {
-        name: st.tuples(*(st.sampled_from(_grid(spec, needed=needed)),) * SERIES)
-        for name, (spec, needed) in known.items()
+        name: st.tuples(*(st.sampled_from(_grid(spec, absent=spec.absent)),) * SERIES)
+        for name, (spec, _) in known.items()
     }
-    values = sorted({v for spec, _ in known.values() for v in _grid(spec, needed=True)})
+    values = sorted({v for spec, _ in known.values() for v in _grid(spec, absent=False)})
     row = st.tuples(
         st.integers(0, SERIES - 1),
         st.integers(0, 40),
@@ -80,19 +147,32 @@ def cases(kind: type[Detector[Any]]) -> st.SearchStrategy[Case]:
         st.sampled_from([0, 0, 0, int(Quality.SUSPECT), int(Quality.CLOCK)]),
     )
     message = st.one_of(st.lists(row, max_size=12).map(tuple), st.integers(0, 60))
+    number = st.integers(0, SERIES - 1)
     return st.builds(
-        lambda params, messages: Case(params=params, messages=tuple(messages)),
+        lambda params, messages, zones, roles, devices, at_m: Case(
+            params=params,
+            messages=tuple(messages),
+            zones=zones,
+            roles=roles,
+            # a device stands in one zone
+            devices=tuple(d * SERIES + z for d, z in zip(devices, zones, strict=True)),
+            at_m=at_m,
+        ),
         st.fixed_dictionaries(columns),
         st.lists(message, max_size=10),
+        st.tuples(*(st.integers(0, 1),) * SERIES),
+        st.tuples(*(st.integers(0, len(roles_of(kind)) - 1),) * SERIES),
+        st.tuples(*(number,) * SERIES),
+        st.tuples(*(st.sampled_from([0.0, 400.0, 800.0, 1200.0, float("nan")]),) * SERIES),
     )
 
 
-def _grid(spec: Spec, *, needed: bool) -> list[float]:
+def _grid(spec: Spec, *, absent: bool) -> list[float]:
     """A few numbers within a spec; durations in steps of time."""
     unit = STEP_NS / 1e9 if spec.unit == "s" else 0.25 if spec.hi <= 1 else 1.0
     lo, hi = max(spec.lo, -2 * unit), min(spec.hi, 8 * unit)
     grid = [lo + i * unit for i in range(int((hi - lo) / unit) + 1)]
-    return grid if needed else [*grid, float("nan")]
+    return [*grid, float("nan")] if absent else grid
 
 
 class Bench:
@@ -102,13 +182,15 @@ class Bench:
         self,
         kind: type[Detector[Any]],
         case: Case,
-        only: tuple[int, ...] = tuple(range(SERIES)),
+        only: tuple[int, ...] | None = None,
         n: int | None = None,
     ) -> None:
+        only = tuple(range(len(case.zones))) if only is None else only
         count = len(only) if n is None else n
         self.kind = kind
         self.params = {p: np.array([v[i] for i in only], np.float64)[:count] for p, v in case.params.items()}
-        self.detector = kind(**self.params)
+        joint: dict[str, Any] = {"layout": case.layout(only, count)} if is_joint(kind) else {}
+        self.detector = kind(**self.params, **joint)
         self.row = {series: row for row, series in enumerate(only)}
         self.state = self.detector.start(count)
         self.newest = np.full(count, NEVER)
@@ -156,6 +238,8 @@ class Bench:
                 found.value[i].tobytes(),
                 found.limit[i].tobytes(),
                 int(found.reason[i]),
+                tuple((name, column[i].tobytes()) for name, column in sorted(found.numbers.items())),
+                b"" if found.confidence is None else found.confidence[i].tobytes(),
             )
             for i in range(len(found))
         ]
@@ -176,9 +260,13 @@ def _freeze(r: Round, params: Mapping[str, Any]) -> bytes:  # Any: arrays
 
 def _well_formed(found: FindingColumns, reasons: int) -> None:
     n = len(found.series)
-    for column in fields(found):
-        assert getattr(found, column.name).shape == (n,), f"{column.name} has not one value a finding"
-    dtypes = [getattr(found, c.name).dtype.str for c in fields(found)]
+    columns = [getattr(found, c.name) for c in fields(found) if c.name not in ("numbers", "confidence")]
+    further = [*found.numbers.values(), *([] if found.confidence is None else [found.confidence])]
+    for column in (*columns, *further):
+        assert column.shape == (n,), "a column has not one value a finding"
+    assert all(column.dtype == np.float64 for column in further), "numbers and confidence are float64"
+    assert found.confidence is None or ((found.confidence >= 0) & (found.confidence <= 1)).all()
+    dtypes = [column.dtype.str for column in columns]
     assert dtypes == ["<i4", "<i8", "<i8", "|i1", "<f8", "<f8", "|u1"], f"dtypes {dtypes}"
     assert len(np.unique(found.series)) == n, "a series more than once"
     assert ((found.level >= 0) & (found.level <= 4)).all(), "a level beyond 0..4"
@@ -214,12 +302,20 @@ def cutting_changes_nothing(kind: type[Detector[Any]], case: Case, draw: "Draw")
         else:
             at = draw(st.integers(0, len(message)))
             pieces += [message[:at], message[at:]]
-    assert Bench(kind, case).all(Case(params=case.params, messages=tuple(pieces))) == whole
+    assert Bench(kind, case).all(replace(case, messages=tuple(pieces))) == whole
 
 
 def series_are_strangers(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
-    """Alone, or with others in another order, a series gets the findings it gets among all."""
-    kept = tuple(draw(st.permutations(range(SERIES)))[: draw(st.integers(0, SERIES))])
+    """Alone, or with others in another order, a series gets the findings it gets among all.
+
+    The series of one zone are no strangers to a joint detector: there whole zones are left out, and the order of
+    rows stays.
+    """
+    if is_joint(kind):
+        left = draw(st.sampled_from([0, 1]))
+        kept = tuple(i for i in range(SERIES) if case.zones[i] != left)
+    else:
+        kept = tuple(draw(st.permutations(range(SERIES)))[: draw(st.integers(0, SERIES))])
     among = [f for f in Bench(kind, case).all(case) if f[0] in kept]
     alone = Bench(kind, case, only=kept).all(case)
     key: Callable[[Said], int] = lambda f: f[0]  # noqa: E731  of one series the order stays as it was said
@@ -242,8 +338,10 @@ def state_survives(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
 
 
 def growing_changes_nothing_old(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
-    """Series that are added later change nothing for those that were there."""
+    """Series that are added later change nothing for those that were there (of a joint detector, in other zones)."""
     old = draw(st.integers(0, SERIES))
+    if is_joint(kind):
+        case = replace(case, zones=tuple(int(i >= old) for i in range(SERIES)), devices=tuple(range(SERIES)))
     at = draw(st.integers(0, len(case.messages)))
     bench = Bench(kind, case, n=old)
     for message in case.messages[:at]:
@@ -272,8 +370,13 @@ def nothing_is_nothing(kind: type[Detector[Any]], case: Case, draw: "Draw") -> N
 
 
 def time_has_no_origin(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
-    """Everything moved in time by a constant moves the findings by it and changes nothing else."""
-    shift_ns = draw(st.integers(-(10**17), 10**17))
+    """Everything moved in time by a constant moves the findings by it and changes nothing else.
+
+    A detector that knows the time of day, or closes bins on a grid, says so by ``calendar_s``: then the constant
+    is a multiple of it.
+    """
+    grid_ns = round(getattr(kind, "calendar_s", 0) * 1e9) or 1
+    shift_ns = draw(st.integers(-(10**17), 10**17)) // grid_ns * grid_ns
     bench = Bench(kind, case)
     for message in case.messages:
         bench.take(message, shift_ns)

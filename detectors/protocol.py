@@ -12,7 +12,8 @@ A joint detector has one field more, ``layout: Layout = ALONE``: how its series 
 still works element by element; whatever looks across series happens in ``tick``, and never across a zone.
 
 A detector may have ``gauge(state) -> (statistic, threshold)``, float64 (n,) each, NaN where there is none: what it
-holds against what at the moment, for plots.
+holds against what at the moment, for plots. One that goes by the time of day, or closes bins on a grid of event time,
+says so by ``calendar_s: ClassVar[float]``: moved in time by a multiple of it, it says the same.
 """
 
 from dataclasses import dataclass, fields
@@ -85,6 +86,7 @@ class Layout:
         device: int32 (n,), equal numbers are one device. Numbers are dense and mean nothing by themselves.
         place: int32 (n,), equal numbers are one place.
         zone: int32 (n,), equal numbers are one zone. Joint meaning never crosses a zone.
+        metric: int32 (n,), equal numbers are one metric (what it reads as, where it reads as another).
         x_m: float64 (n,), metres east of the district's own origin.
         y_m: float64 (n,), metres north of it.
         at_m: float64 (n,), ``chainage_m`` of the device's place (else of the device): position along the zone's
@@ -96,6 +98,7 @@ class Layout:
     device: I32
     place: I32
     zone: I32
+    metric: I32
     x_m: F64
     y_m: F64
     at_m: F64
@@ -117,6 +120,7 @@ class Layout:
             device=own,
             place=own,
             zone=own,
+            metric=np.zeros(n, np.int32),
             x_m=np.zeros(n),
             y_m=np.zeros(n),
             at_m=np.full(n, np.nan),

@@ -11,6 +11,7 @@ from detectors.ladder import Ladder
 from detectors.latch import LatchState
 from detectors.protocol import Detector, Param, Quiet, Spec, specs
 from detectors.registry import DETECTORS
+from tests.detectors.exhibits import EXHIBITS
 from yiwang.columns import NO_FINDINGS, FindingColumns, Round
 
 
@@ -21,9 +22,21 @@ def test_detector_keeps_law(kind: type[Detector[Any]], law: laws.Law) -> None:
     laws.check(kind, law, examples=60)
 
 
+@pytest.mark.parametrize("kind", DETECTORS, ids=lambda kind: kind.name)
+def test_detector_is_silent_on_the_quiet_exhibit(kind: type[Detector[Any]]) -> None:
+    """Nothing is said of an ordinary day; every registered detector has an exhibit."""
+    laws.silent_on_the_quiet(kind, EXHIBITS[kind.name])
+
+
+@pytest.mark.parametrize("kind", DETECTORS, ids=lambda kind: kind.name)
+def test_detector_finds_the_labelled_exhibit(kind: type[Detector[Any]]) -> None:
+    """What happens is found within the delay the exhibit states."""
+    laws.finds_the_labelled(kind, EXHIBITS[kind.name])
+
+
 def test_all_laws_are_run_by_one_call() -> None:
     """What the author of a plug-in calls."""
-    laws.check_all(Ladder, examples=2)
+    laws.check_all(Ladder, examples=2, exhibit=EXHIBITS["ladder"])
 
 
 @dataclass(frozen=True, kw_only=True)

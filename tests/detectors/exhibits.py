@@ -1,0 +1,74 @@
+"""What each detector must be silent on, and what it must find; by its name."""
+
+from detectors.laws import SERIES, Case, Exhibit, Message
+
+Minutes = list[float]
+
+
+def each_minute(values: Minutes, series: int = 0) -> tuple[Message, ...]:
+    """One reading a minute of one series, each a batch of its own."""
+    return tuple(((series, 2 * minute, value, 0),) for minute, value in enumerate(values))
+
+
+def with_ticks(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """After each batch a tick at its newest reading."""
+    ticked: list[Message] = []
+    for message in messages:
+        ticked.append(message)
+        if not isinstance(message, int) and message:
+            ticked.append(max(t for _, t, _, _ in message))
+    return tuple(ticked)
+
+
+def same(**params: float) -> dict[str, tuple[float, ...]]:
+    """One value of each parameter for all series."""
+    return {name: (value,) * SERIES for name, value in params.items()}
+
+
+_LADDER = same(rung_iv=5.0, rung_iii=15.0, hysteresis=2.0, hold_s=600.0)
+_GRADE = same(
+    heavy_kmh=20.0,
+    light_level=0.0,
+    moderate_level=4.0,
+    heavy_level=3.0,
+    hysteresis_kmh=5.0,
+    confirm_s=120.0,
+    hold_s=300.0,
+)
+_SIGHTINGS = same(min_confidence=0.6, confirm_count=2.0, window_s=120.0, quiet_s=600.0, level=2.0)
+_BAND = same(low_iii=19.5, high_iii=23.5, hysteresis=0.2, hold_s=300.0)
+
+EXHIBITS: dict[str, Exhibit] = {
+    "ladder": Exhibit(
+        quiet=Case(params=_LADDER, messages=each_minute([0.0, 1.0, 4.0, 2.0, 0.0])),
+        labelled=Case(params=_LADDER, messages=each_minute([0.0, 3.0, 9.0, 16.0, 20.0])),
+        series=0,
+        begin=6,
+        within_s=0.0,
+        level=3,
+    ),
+    "grade": Exhibit(
+        quiet=Case(params=_GRADE, messages=each_minute([60.0, 18.0, 55.0, 61.0, 58.0])),
+        labelled=Case(params=_GRADE, messages=each_minute([60.0, 18.0, 15.0, 12.0, 9.0])),
+        series=0,
+        begin=2,
+        within_s=120.0,
+        level=3,
+    ),
+    "sightings": Exhibit(
+        quiet=Case(params=_SIGHTINGS, messages=with_ticks(each_minute([0.2, 0.1, 0.3, 0.2]))),
+        labelled=Case(params=_SIGHTINGS, messages=with_ticks(each_minute([0.2, 0.8, 0.9, 0.9]))),
+        series=0,
+        begin=2,
+        within_s=60.0,
+        level=2,
+    ),
+    "band": Exhibit(
+        quiet=Case(params=_BAND, messages=each_minute([20.9, 20.8, 21.0, 20.9])),
+        labelled=Case(params=_BAND, messages=each_minute([20.9, 20.4, 19.4, 19.0])),
+        series=0,
+        begin=4,
+        within_s=0.0,
+        level=3,
+    ),
+}
