@@ -20,6 +20,7 @@ from yiwang.domains.types import (
     Reads,
     ReadsAs,
     Resolved,
+    SituationKind,
     VideoClass,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "Reads",
     "ReadsAs",
     "Resolved",
+    "SituationKind",
     "VideoClass",
     "compile_rules",
     "load_rules",

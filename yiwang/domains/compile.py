@@ -20,6 +20,7 @@ from yiwang.domains.types import (
     Param,
     Reads,
     ReadsAs,
+    SituationKind,
     VideoClass,
 )
 from yiwang.errors import BadInput
@@ -30,6 +31,17 @@ T = TypeVar("T")
 SECTIONS = ("metrics", "device_kinds", "kinds", "categories", "video", "detectors", "reasons", "situations")
 _DAY_S = 86_400.0
 _MATCHERS = ("entry", "kind", "zone", "place", "device")
+_BELIEF = (
+    "nature",
+    "confirm_at",
+    "situation",
+    "near_m",
+    "neighbours",
+    "calibration",
+    "doubt",
+    "device_wide",
+)
+"""What a kind may say about how its incidents are believed and joined."""
 _SETTABLE = {
     "kind": ("linger_s", "case_at", "category", "skill", "support_skill"),
     "category": ("accept_s", "arrive_s", "handle_s", "check_s"),
@@ -96,6 +108,7 @@ class _Compiler:
             categories=categories,
             video=video,
             reasons=self._section("reasons", lambda _domain, _name, node: node.text()),
+            situations=self._section("situations", self._situation),
             overrides={
                 e: tuple(sorted((o for o in overrides if e in o.entries), key=lambda o: o.rank))
                 for e in entries
@@ -235,11 +248,15 @@ class _Compiler:
     def _kind(self, domain: str, name: str, node: Node) -> IncidentKind:
         node.fields(
             needs=("name", "by", "linger_s", "case_at", "category", "skill", "next_step"),
-            may=("support_skill", "source", "nature", "confirm_at", "situation", "near_m"),
+            may=("support_skill", "source", *_BELIEF),
         )
         by = node.child("by").one_of(("place", "zone", "device", "district"))
         nature, confirm_at = node.get("nature"), node.get("confirm_at")
         situation, near_m = node.get("situation"), node.get("near_m")
+        neighbours, doubt = node.get("neighbours"), node.get("doubt")
+        calibration, wide = node.get("calibration"), node.get("device_wide")
+        if calibration:
+            calibration.fields(needs=("slope", "shift"), may=("source",))
         support = node.get("support_skill")
         skill = node.child("skill").string()
         return IncidentKind(
@@ -257,6 +274,37 @@ class _Compiler:
             confirm_at=confirm_at.number(0, 1) if confirm_at else 0.7,
             situation=situation.one_of(self.names["situations"], "situation") if situation else "",
             near_m=near_m.number(0, 100_000) if near_m else 0.0,
+            neighbours=neighbours.number(0, 1) if neighbours else 0.0,
+            slope=calibration.child("slope").number(0.01, 100) if calibration else 1.0,
+            shift=calibration.child("shift").number(-20, 20) if calibration else 0.0,
+            doubt=doubt.number(0, 1) if doubt else 0.5,
+            device_wide=tuple(
+                r.one_of(self.names["reasons"], "reason") for r in (wide.each() if wide else ())
+            ),
+        )
+
+    def _situation(self, domain: str, name: str, node: Node) -> SituationKind:
+        node.fields(
+            needs=("name", "sites", "window_s", "linger_s", "next_step", "source"),
+            may=("warnings", "warning_at", "many", "calls", "calls_s"),
+        )
+        warnings, many = node.get("warnings"), node.get("many")
+        warning_at, calls, calls_s = node.get("warning_at"), node.get("calls"), node.get("calls_s")
+        at = _severity(warning_at) if warning_at else Severity.II
+        return SituationKind(
+            id=name,
+            domain=domain,
+            name=node.child("name").text(),
+            sites=node.child("sites").integer(1),
+            window_s=node.child("window_s").number(0, 7 * _DAY_S),
+            linger_s=node.child("linger_s").number(0, 7 * _DAY_S),
+            warnings=(name, *(w.string() for w in (warnings.each() if warnings else ()))),
+            warning_at=0 if at is None else int(at),
+            many={int(Severity[level]): n.integer(1) for level, n in _levels(many)},
+            calls=calls.integer(0) if calls else 6,
+            calls_s=calls_s.number(1, _DAY_S) if calls_s else 600.0,
+            next_step=node.child("next_step").text(),
+            source=node.child("source").string(),
         )
 
     def _category(self, domain: str, name: str, node: Node) -> Category:
@@ -433,6 +481,14 @@ def _severity(node: Node) -> Severity | None:
     if node.value is None:
         return None
     return Severity[node.one_of([s.name for s in Severity], "severity")]
+
+
+def _levels(node: Node | None) -> Iterable[tuple[str, Node]]:
+    """A map of severities to something, each name checked."""
+    for level, item in node.items() if node else ():
+        if level not in Severity.__members__:
+            raise item.error("domain.unknown", f"is no severity{did_you_mean(level, Severity.__members__)}")
+        yield level, item
 
 
 def _param(node: Node, origin: str, source: str) -> Param:

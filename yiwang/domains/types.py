@@ -183,6 +183,11 @@ class IncidentKind:
         confirm_at: confidence from which an incident is confirmed; below it is a candidate.
         situation: the situation its incidents can be part of; empty: none.
         near_m: evidence within so many metres of an open incident of the kind belongs to it; 0: only by ``by``.
+        neighbours: 0..1, how far a confirmed incident of the kind in a zone speaks for another one there.
+        slope: of the calibration: logit(shown confidence) = slope * logit(pooled) + shift.
+        shift: see ``slope``.
+        doubt: 0..1, for ``health``: how much of its device's evidence a certain finding of this kind takes away.
+        device_wide: for ``health``: reasons that throw doubt on all metrics of the device, not only on their own.
     """
 
     id: str
@@ -199,6 +204,42 @@ class IncidentKind:
     confirm_at: float = 0.7
     situation: str = ""
     near_m: float = 0.0
+    neighbours: float = 0.0
+    slope: float = 1.0
+    shift: float = 0.0
+    doubt: float = 0.5
+    device_wide: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SituationKind:
+    """A kind of situation: many incidents with one cause, told as one.
+
+    Attributes:
+        sites: it opens once so many incidents of its kinds are confirmed ...
+        window_s: ... within this time; or with the first one where an outside warning is in force.
+        linger_s: it closes this long after the last of its incidents is over and no warning is in force.
+        warnings: events of outside warnings that belong to it, its own id first.
+        warning_at: least level (1 red .. 4 blue) of a warning that opens it with one site; 0: none does.
+        many: severity to the number of open sites from which it is at least that severe.
+        calls: how many of its incidents at level I call upon people one by one within ``calls_s``.
+        calls_s: see ``calls``; the rest are told by the situation.
+        next_step: what the person at the desk does first.
+    """
+
+    id: str
+    domain: str
+    name: Text
+    sites: int
+    window_s: float
+    linger_s: float
+    warnings: tuple[str, ...]
+    warning_at: int
+    many: Mapping[int, int]
+    calls: int
+    calls_s: float
+    next_step: Text
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +306,7 @@ class Domains:
     reasons: Mapping[str, Text]
     overrides: Mapping[str, tuple[Override, ...]]
     """Entry id to its overrides, the ones that win last."""
+    situations: Mapping[str, SituationKind] = field(default_factory=dict)
 
     def params(
         self, entry: Entry, device: Device, place: Place | None = None, metric: str = ""
@@ -333,6 +375,16 @@ class Domains:
                     "near_m": k.near_m,
                 }
                 for i, k in self.kinds.items()
+            },
+            "situations": {
+                i: {
+                    "domain": s.domain,
+                    "name": _text(s.name),
+                    "sites": s.sites,
+                    "window_s": s.window_s,
+                    "next_step": _text(s.next_step),
+                }
+                for i, s in self.situations.items()
             },
             "categories": {
                 i: {
