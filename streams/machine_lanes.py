@@ -188,6 +188,7 @@ class Lane:
             device=_dense([device for device, _ in names]),
             place=_dense([d.place if d else "" for d in devices]),
             zone=_dense(self.zones),
+            metric=_dense([h.metric if h else "" for h in how]),
             x_m=(lon - lon0) * METRES_PER_DEGREE * np.cos(np.radians(lat0)),
             y_m=(lat - lat0) * METRES_PER_DEGREE,
             at_m=np.array(chainage, np.float64),
