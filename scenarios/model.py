@@ -5,9 +5,13 @@ from typing import Any
 
 import msgspec
 
-from yiwang.columns import Readings
-from yiwang.model import Command, VideoEvent
+from yiwang.columns import I64, Readings
+from yiwang.model import Command, Report, VideoEvent, Warning  # noqa: A004  CAP's word
 from yiwang.registry import Device, District, Place, Registry, Rules, Series, Text, Unit
+
+
+Event = VideoEvent | Report | Warning | Command
+"""What comes singly."""
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +25,9 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         within_s: it must be raised no later than this after ``begin_ns``.
         reaches_ns: for each level (as text) the first moment at which it holds.
         episode_ns: first and last trace of it, where that is longer than begin to end (a flood's wet time).
+        also: other places (or zones) at which the same thing may be raised as well.
+        optional: it may be raised or not: neither missed nor false.
+        reasons: of a sensor fault, the reason codes that name it; empty: any.
     """
 
     id: str
@@ -33,6 +40,9 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     within_s: float
     reaches_ns: dict[str, int] = {}
     episode_ns: tuple[int, int] | None = None
+    also: tuple[str, ...] = ()
+    optional: bool = False
+    reasons: tuple[str, ...] = ()
 
     @property
     def extent_ns(self) -> tuple[int, int]:
@@ -45,8 +55,10 @@ class Scenario:
     """Everything a run needs.
 
     Attributes:
-        readings: per district, sorted by event time; series numbers are those of ``registries``.
-        events: video events and recorded commands with their district, sorted by time.
+        readings: per district, in order of arrival; series numbers are those of ``registries``.
+        arrivals: per district, int64 (n,) sorted, when each reading comes in; a district without has readings
+            that come in at their event time, sorted by it.
+        events: video events, reports, warnings and recorded commands with their district, sorted by time.
         end_ns: end of the feed; ticks go on for ``settle_s`` of event time after it.
         tick_s: spacing of ticks in event time.
         merge_s: truths of one place closer than this may be found as one incident.
@@ -64,11 +76,16 @@ class Scenario:
     rules: Rules
     base_map: dict[str, Any]  # Any: GeoJSON
     readings: dict[int, Readings]
-    events: tuple[tuple[int, int, VideoEvent | Command], ...] = ()
+    arrivals: dict[int, I64] = field(default_factory=dict)
+    events: tuple[tuple[int, int, Event], ...] = ()
     truth: tuple[Truth, ...] = ()
     merge_s: float = 0.0
     expect_support: bool = False
     notes: tuple[str, ...] = field(default=())
+
+    def comes_in(self, district: int) -> I64:
+        """When each of a district's readings comes in: int64 (n,), sorted."""
+        return self.arrivals.get(district, self.readings[district].t_ns)
 
     @property
     def reading_count(self) -> int:
