@@ -9,7 +9,6 @@ from yiwang.columns import I64, Readings
 from yiwang.model import Command, Report, VideoEvent, Warning  # noqa: A004  CAP's word
 from yiwang.registry import Device, District, Place, Registry, Rules, Series, Text, Unit
 
-
 Event = VideoEvent | Report | Warning | Command
 """What comes singly."""
 

@@ -1,7 +1,7 @@
 """From a scenario to the messages of a feed: pure, in order, and cut as one likes.
 
-The order is what makes a replay repeatable: before a tick of time t stand all readings and events up to t.
-How the readings between two ticks are cut into frames is free.
+The order is what makes a replay repeatable: before a tick of time t stand all readings and events that have come
+in by t. How the readings between two ticks are cut into frames is free.
 """
 
 import heapq
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenarios.model import Scenario
+from scenarios.model import Event, Scenario
 from yiwang.clock import SECOND
-from yiwang.columns import Readings
-from yiwang.model import Command, RegistryChange, RulesChange, Tick, VideoEvent
+from yiwang.columns import I64, Readings
+from yiwang.model import RegistryChange, RulesChange, Tick
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to put on a district's feed at event time ``t_ns``."""
+    """One thing to put on a district's feed when the scenario's time is ``t_ns``."""
 
     t_ns: int
     district: int
-    content: Readings | Tick | VideoEvent | Command | RulesChange | RegistryChange
+    content: Readings | Tick | Event | RulesChange | RegistryChange
 
 
 def opening(scenario: Scenario) -> Iterator[Item]:
@@ -35,11 +35,11 @@ def opening(scenario: Scenario) -> Iterator[Item]:
 def feed(
     scenario: Scenario, *, cut_rows: int = 5000, cut_s: float = 3600.0, ticks: bool = True
 ) -> Iterator[Item]:
-    """All that follows the opening, in order of event time.
+    """All that follows the opening, in the order in which it comes in.
 
     Args:
         cut_rows: most readings in one frame.
-        cut_s: longest stretch of event time in one frame; an item's time is that of its newest reading.
+        cut_s: longest stretch of time in one frame; an item's time is that of its newest arrival.
         ticks: put a tick into every district at each ``tick_s``; without, readings and events alone (then
             somebody else ticks).
     """
@@ -57,18 +57,18 @@ class _Cut:
 
 
 def _district(scenario: Scenario, district: int, cut: _Cut, ticks: bool) -> Iterator[Item]:
-    readings = scenario.readings[district]
+    readings, comes_in = scenario.readings[district], scenario.comes_in(district)
     events = [(t, e) for t, d, e in scenario.events if d == district]
     row, event = 0, 0
     for tick_ns in tick_times(scenario):
         while event < len(events) and events[event][0] <= tick_ns:
             t_ns, content = events[event]
-            upto = int(np.searchsorted(readings.t_ns, t_ns, side="right"))
-            yield from _frames(readings, row, upto, district, cut)
+            upto = int(np.searchsorted(comes_in, t_ns, side="right"))
+            yield from _frames(readings, comes_in, row, upto, district, cut)
             row, event = max(row, upto), event + 1
             yield Item(t_ns, district, content)
-        upto = int(np.searchsorted(readings.t_ns, tick_ns, side="right"))
-        yield from _frames(readings, row, upto, district, cut)
+        upto = int(np.searchsorted(comes_in, tick_ns, side="right"))
+        yield from _frames(readings, comes_in, row, upto, district, cut)
         row = max(row, upto)
         if ticks:
             yield Item(tick_ns, district, Tick(t_ns=tick_ns))
@@ -82,7 +82,7 @@ def tick_times(scenario: Scenario) -> Iterator[int]:
     """
     step = round(scenario.tick_s * SECOND)
     settle = round(scenario.settle_s * SECOND)
-    times = np.unique(np.concatenate([r.t_ns for r in scenario.readings.values()]))
+    times = np.unique(np.concatenate([scenario.comes_in(d) for d in scenario.readings]))
     if len(times) == 0:
         times = np.array([scenario.start_ns, scenario.end_ns], np.int64)
     gaps = np.flatnonzero(np.diff(times) > max(3600 * SECOND, 2 * settle))
@@ -92,14 +92,14 @@ def tick_times(scenario: Scenario) -> Iterator[int]:
         yield from range(start - start % step + step, end - end % step + step + 1, step)
 
 
-def _frames(readings: Readings, row: int, upto: int, district: int, cut: _Cut) -> Iterator[Item]:
+def _frames(
+    readings: Readings, comes_in: I64, row: int, upto: int, district: int, cut: _Cut
+) -> Iterator[Item]:
     while row < upto:
-        in_span = int(
-            np.searchsorted(readings.t_ns[row:upto], readings.t_ns[row] + cut.span_ns, side="right")
-        )
+        in_span = int(np.searchsorted(comes_in[row:upto], comes_in[row] + cut.span_ns, side="right"))
         part = slice(row, row + min(cut.rows, in_span))
         yield Item(
-            int(readings.t_ns[part.stop - 1]),
+            int(comes_in[part.stop - 1]),
             district,
             Readings(
                 series=readings.series[part],

@@ -1,0 +1,34 @@
+"""Generators of scenarios: functions ``(*, start_ns, seed, duration_s, **params) -> Scenario``, by name.
+
+Equal arguments give equal scenarios, to the last bit.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from scenarios.model import Scenario
+from yiwang.domains.reader import did_you_mean
+from yiwang.errors import BadInput
+
+Generator = Callable[..., Scenario]
+
+GENERATORS: dict[str, str] = {
+    "night": "scenarios.night:night",
+    "quiet": "scenarios.night:quiet",
+}
+"""Name to module and function; a module is imported when its generator is asked for."""
+
+
+def generator(name: str) -> Generator:
+    """The generator of that name.
+
+    Raises:
+        BadInput: ``scenario.generator``.
+    """
+    if name not in GENERATORS:
+        raise BadInput(
+            "scenario.generator", f"there is no generator {name!r}{did_you_mean(name, GENERATORS)}", name=name
+        )
+    module, _, function = GENERATORS[name].partition(":")
+    found: Generator = getattr(import_module(module), function)
+    return found
