@@ -7,8 +7,10 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from detectors.band import Band
+from detectors.drop import Drop
 from detectors.grade import Grade
 from detectors.ladder import Ladder
+from detectors.mean import Mean
 from detectors.protocol import Detector, Param, Spec, roles_of, specs
 from detectors.sightings import Sightings
 from yiwang.domains import Domains
@@ -18,7 +20,7 @@ from yiwang.errors import BadInput
 GROUP = "yiwang.detectors"
 """Entry points of this group name further detector classes."""
 
-DETECTORS: tuple[type, ...] = (Ladder, Grade, Sightings, Band)
+DETECTORS: tuple[type, ...] = (Ladder, Grade, Sightings, Band, Mean, Drop)
 
 _PARTS = ("reasons", "wants_late", "start", "step", "tick")
 

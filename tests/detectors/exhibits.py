@@ -36,6 +36,16 @@ _GRADE = same(
     hold_s=300.0,
 )
 _SIGHTINGS = same(min_confidence=0.6, confirm_count=2.0, window_s=120.0, quiet_s=600.0, level=2.0)
+_MEAN = same(rung_iv=60.0, hysteresis=1.0, hold_s=0.0, bin_s=120.0, bins=5.0, energy=1.0)
+_DROP = same(
+    fall_iii=0.04,
+    hysteresis=0.02,
+    slew_per_min=0.002,
+    confirm_s=60.0,
+    hold_s=300.0,
+    memory_s=7200.0,
+    gap_s=1800.0,
+)
 _BAND = same(low_iii=19.5, high_iii=23.5, hysteresis=0.2, hold_s=300.0)
 
 EXHIBITS: dict[str, Exhibit] = {
@@ -69,6 +79,23 @@ EXHIBITS: dict[str, Exhibit] = {
         series=0,
         begin=4,
         within_s=0.0,
+        level=3,
+    ),
+    "mean": Exhibit(
+        quiet=Case(
+            params=_MEAN, messages=with_ticks(each_minute([50.0, 55.0, 66.0, 52.0, 51.0, 54.0, 50.0] * 5))
+        ),
+        labelled=Case(params=_MEAN, messages=with_ticks(each_minute([50.0] * 12 + [70.0] * 12))),
+        series=0,
+        begin=24,
+        within_s=300.0,
+    ),
+    "drop": Exhibit(
+        quiet=Case(params=_DROP, messages=each_minute([0.30, 0.31, 0.15, 0.30, 0.29, 0.28, 0.27])),
+        labelled=Case(params=_DROP, messages=each_minute([0.30, 0.31, 0.30, 0.22, 0.21, 0.21])),
+        series=0,
+        begin=6,
+        within_s=60.0,
         level=3,
     ),
 }
