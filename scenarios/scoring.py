@@ -1,23 +1,42 @@
-"""Holding a run's incidents against the truth: found, missed, split, merged, delays, severities."""
+"""Holding a run's incidents against the truth: found, missed, split, merged, delays, severities. Pure.
 
-from collections.abc import Sequence
-from itertools import pairwise
+An incident counts as **raised** once it is confirmed; what stayed a candidate called nobody and is only used for
+calibration. A raised incident **covers** a truth when all of this holds:
+
+* same kind and district;
+* same place: the incident's own place, or the place of a piece of its evidence, is the truth's place or one of those
+  in its ``also``; kinds judged by zone are held against each other by zone, by device likewise, by district always;
+* same time: it was raised no later than the truth's end, or its ``within_s`` if that is later, and was not over
+  before the truth's first trace, each with a tick of slack; and it was raised at most ``EARLY_S`` before that first
+  trace, unless it goes on from an earlier truth that it covers. A standing alarm detects nothing;
+* where the truth names ``reasons``, one of them stands in the evidence.
+
+Incidents merged into another are held against the truth as one with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from scenarios.ground import Ground
 from scenarios.model import Scenario, Truth
 from yiwang.clock import SECOND
-from yiwang.model import Incident
+from yiwang.model import Incident, Situation
+
+EARLY_S = 1800.0
+"""A warning of a thing may come so long before its first trace; what was raised before that was no warning of it."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one truth.
 
     Attributes:
+        domain: of its kind; ``health`` for those of sensors.
         incidents: ids of the incidents that cover it: none missed, one found, more split.
-        delay_s: from its begin to the opening of the first of them.
-        on_time: opened within the truth's ``within_s``.
+        delay_s: from its begin to the confirmation of the first of them; 0 where that came before.
+        on_time: confirmed within the truth's ``within_s``.
         peak: most severe level reached, to be held against the truth's.
         level_delays_s: for each level of the truth's ``reaches_ns``, how long after it the incident had it.
         closed_once: every covering incident is closed, by exactly one step.
@@ -29,6 +48,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     begin_ns: int
     severity: int
     incidents: tuple[str, ...]
+    domain: str = ""
     delay_s: float | None = None
     on_time: bool = False
     peak: int = 0
@@ -36,12 +56,46 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     closed_once: bool = False
 
 
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What one incident was worth.
+
+    Attributes:
+        raised_ns: when it was confirmed; None: it stayed a candidate.
+        confidence: at its highest.
+        verdict: ``right`` covers a truth, ``optional`` only something that may be raised or not (or the right
+            sensor with another reason), ``false`` nothing.
+        truths: ids of the truths it covers.
+        merged: it covers truths that are different things.
+    """
+
+    id: str
+    kind: str
+    domain: str
+    place: str
+    opened_ns: int
+    raised_ns: int | None
+    confidence: float
+    verdict: str
+    truths: tuple[str, ...] = ()
+    merged: bool = False
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole comparison. ``merged`` lists incidents that cover truths further apart than ``merge_s``."""
+    """The whole comparison.
+
+    Attributes:
+        verdicts: one a truth that must be raised.
+        false: ids of raised incidents without a truth.
+        merged: ids of raised incidents that cover truths of different places, or further apart than ``merge_s``.
+        incidents: every incident, candidates too, in order of opening.
+        situations: how many there were.
+    """
 
     verdicts: tuple[Verdict, ...]
     false: tuple[str, ...]
     merged: tuple[str, ...]
+    incidents: tuple[Judged, ...] = ()
+    situations: int = 0
 
     @property
     def found(self) -> int:
@@ -83,77 +137,176 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def score(scenario: Scenario, incidents: Sequence[Incident]) -> Score:
-    """Compare the last state of every incident of a run with the scenario's truth."""
-    covering: dict[str, list[Truth]] = {i.id: [] for i in incidents}
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """An incident with those merged into it, as it is held against the truth."""
+
+    incident: Incident
+    parts: tuple[Incident, ...]
+    raised_ns: int | None
+    until_ns: int | None
+    spots: frozenset[str]
+    reasons: frozenset[str]
+    confidence: float
+
+
+def score(
+    scenario: Scenario,
+    incidents: Sequence[Incident],
+    situations: Sequence[Situation] = (),
+    *,
+    confidence: Mapping[str, float] | None = None,
+    ground: Ground | None = None,
+) -> Score:
+    """Compare the last state of every incident of a run with the scenario's truth.
+
+    Args:
+        scenario: with its truth.
+        incidents: last state of each.
+        situations: last state of each.
+        confidence: highest confidence of an incident by id, where the last is not the highest.
+        ground: of the scenario, if it is at hand.
+    """
+    ground = ground or Ground.of(scenario)
+    claims = _claims(incidents, ground, confidence or {})
+    covering: dict[str, list[Truth]] = {c.incident.id: [] for c in claims}
+    alike: dict[tuple[str, int], list[_Claim]] = {}
+    for claim in claims:
+        alike.setdefault((claim.incident.kind, claim.incident.district), []).append(claim)
+    near: set[str] = set()  # a fault of that sensor, but named otherwise
     verdicts = []
-    for truth in scenario.truth:
-        mine = sorted(
-            (i for i in incidents if _covers(i, truth, scenario)), key=lambda i: (i.opened_ns, i.id)
-        )
-        for incident in mine:
-            covering[incident.id].append(truth)
-        verdicts.append(_verdict(truth, mine, scenario))
+    for truth in sorted(scenario.truth, key=lambda t: (t.begin_ns, t.id)):
+        mine = []
+        for claim in alike.get((truth.kind, truth.district), ()):
+            if not _meets(claim, truth, scenario, ground, covering[claim.incident.id]):
+                continue
+            if truth.reasons and not claim.reasons & set(truth.reasons):
+                near.add(claim.incident.id)
+                continue
+            covering[claim.incident.id].append(truth)
+            if claim.raised_ns is not None:
+                mine.append(claim)
+        if not truth.optional:
+            verdicts.append(_verdict(truth, mine, scenario, ground))
+    order = {t.id: i for i, t in enumerate(scenario.truth)}
+    judged = tuple(_judge(c, covering[c.incident.id], near, scenario, ground) for c in claims)
     return Score(
-        verdicts=tuple(verdicts),
-        false=tuple(i for i, truths in covering.items() if not truths),
-        merged=tuple(
-            i for i, truths in covering.items() if any(_apart(a, b, scenario) for a, b in _pairs(truths))
-        ),
+        verdicts=tuple(sorted(verdicts, key=lambda v: order[v.truth])),
+        false=tuple(j.id for j in judged if j.raised_ns is not None and j.verdict == "false"),
+        merged=tuple(j.id for j in judged if j.raised_ns is not None and j.merged),
+        incidents=judged,
+        situations=len(situations),
     )
 
 
-def _covers(incident: Incident, truth: Truth, scenario: Scenario) -> bool:
-    """Same kind and place, and open at some moment of the truth (a sampling interval of slack)."""
+def raised_ns(incident: Incident) -> int | None:
+    """When it was confirmed; its opening where it never was a candidate; None while it is one."""
+    if incident.confirmed_ns is not None:
+        return incident.confirmed_ns
+    return None if incident.standing == "candidate" else incident.opened_ns
+
+
+def _claims(incidents: Sequence[Incident], ground: Ground, confidence: Mapping[str, float]) -> list[_Claim]:
+    known = {i.id: i for i in incidents}
+    groups: dict[str, list[Incident]] = {}
+    for incident in incidents:
+        groups.setdefault(_survivor(incident, known), []).append(incident)
+    claims = []
+    for id_, group in groups.items():
+        parts = tuple(sorted(group, key=lambda i: (i.opened_ns, i.id)))
+        raised = [t for i in parts if (t := raised_ns(i)) is not None]
+        ends = [i.cleared_ns or i.closed_ns for i in parts]
+        claims.append(
+            _Claim(
+                incident=known[id_],
+                parts=parts,
+                raised_ns=min(raised, default=None),
+                until_ns=None if None in ends else max(e for e in ends if e is not None),
+                spots=frozenset().union(*(ground.spots(i) for i in parts)),
+                reasons=frozenset(e.reason for i in parts for e in i.evidence),
+                confidence=max(confidence.get(i.id, i.confidence) for i in parts),
+            )
+        )
+    return sorted(claims, key=lambda c: (c.incident.opened_ns, c.incident.id))
+
+
+def _survivor(incident: Incident, known: Mapping[str, Incident]) -> str:
+    seen = {incident.id}
+    while incident.merged_into in known and incident.merged_into not in seen:
+        incident = known[incident.merged_into]
+        seen.add(incident.id)
+    return incident.id
+
+
+def _meets(claim: _Claim, truth: Truth, scenario: Scenario, ground: Ground, earlier: list[Truth]) -> bool:
+    """Same place and time, kinds being the same. A candidate is judged from its opening on."""
+    if not claim.spots & ground.spots_of_truth(truth):
+        return False
     slack = round(scenario.tick_s * SECOND)
-    until = incident.cleared_ns or incident.closed_ns
-    return (
-        incident.kind == truth.kind
-        and incident.district == truth.district
-        and incident.place == truth.place
-        and incident.opened_ns <= truth.end_ns + slack
-        and (until is None or until >= truth.begin_ns - slack)
+    first_ns, _ = truth.extent_ns
+    begun = claim.parts[0].opened_ns if claim.raised_ns is None else claim.raised_ns
+    latest = max(truth.end_ns, truth.begin_ns + round(truth.within_s * SECOND)) + slack
+    if begun > latest or (claim.until_ns is not None and claim.until_ns < first_ns - slack):
+        return False
+    return begun >= first_ns - round(EARLY_S * SECOND) or bool(earlier)
+
+
+def _judge(claim: _Claim, truths: list[Truth], near: set[str], scenario: Scenario, ground: Ground) -> Judged:
+    must = [t for t in truths if not t.optional]
+    may = claim.incident.id in near or bool(truths)
+    return Judged(
+        id=claim.incident.id,
+        kind=claim.incident.kind,
+        domain=ground.domain(claim.incident.kind),
+        place=claim.incident.place,
+        opened_ns=claim.parts[0].opened_ns,
+        raised_ns=claim.raised_ns,
+        confidence=claim.confidence,
+        verdict="right" if must else "optional" if may else "false",
+        truths=tuple(t.id for t in truths),
+        merged=any(_different(a, b, scenario) for i, a in enumerate(must) for b in must[i + 1 :]),
     )
 
 
-def _pairs(truths: list[Truth]) -> list[tuple[Truth, Truth]]:
-    ordered = sorted(truths, key=lambda t: t.begin_ns)
-    return list(pairwise(ordered))
-
-
-def _apart(a: Truth, b: Truth, scenario: Scenario) -> bool:
+def _different(a: Truth, b: Truth, scenario: Scenario) -> bool:
+    """Whether two truths, the earlier first, may not be one incident."""
+    if a.place != b.place and b.place not in a.also and a.place not in b.also:
+        return True
     return (b.extent_ns[0] - a.extent_ns[1]) / SECOND >= scenario.merge_s
 
 
-def _verdict(truth: Truth, incidents: list[Incident], scenario: Scenario) -> Verdict:
-    if not incidents:
+def _verdict(truth: Truth, claims: list[_Claim], scenario: Scenario, ground: Ground) -> Verdict:
+    domain = ground.domain(truth.kind)
+    if not claims:
         return Verdict(
             truth=truth.id,
             kind=truth.kind,
+            domain=domain,
             place=truth.place,
             begin_ns=truth.begin_ns,
             severity=truth.severity,
             incidents=(),
         )
-    first = incidents[0]
     # An incident that goes on from an earlier truth close by was there already: no delay.
-    delay_s = max(0.0, (first.opened_ns - truth.begin_ns) / SECOND)
+    delay_s = max(0.0, (min(c.raised_ns or 0 for c in claims) - truth.begin_ns) / SECOND)
     return Verdict(
         truth=truth.id,
         kind=truth.kind,
+        domain=domain,
         place=truth.place,
         begin_ns=truth.begin_ns,
         severity=truth.severity,
-        incidents=tuple(i.id for i in incidents),
+        incidents=tuple(c.incident.id for c in claims),
         delay_s=delay_s,
         on_time=delay_s <= truth.within_s,
-        peak=min(_peak_within(i, truth, scenario) for i in incidents),
+        peak=min(_peak_within(i, truth, scenario) for c in claims for i in c.parts),
         level_delays_s={
-            level: _level_delay(incidents, truth, int(level), t_ns)
-            for level, t_ns in truth.reaches_ns.items()
+            level: _level_delay(claims, truth, int(level), t_ns) for level, t_ns in truth.reaches_ns.items()
         },
         closed_once=all(
-            i.state == "closed" and sum(s.what == "closed" for s in i.history) == 1 for i in incidents
+            i.state == "closed" and (bool(i.merged_into) or sum(s.what == "closed" for s in i.history) == 1)
+            for c in claims
+            for i in c.parts
         ),
     )
 
@@ -161,7 +314,11 @@ def _verdict(truth: Truth, incidents: list[Incident], scenario: Scenario) -> Ver
 def levels(incident: Incident) -> list[tuple[int, int]]:
     """(t_ns, severity) of each change of an incident's severity, from its opening on."""
     named = {"opened": "severity", "reopened": "severity", "severity": "to"}
-    return [(s.t_ns, int(s.args[named[s.what]])) for s in incident.history if s.what in named]
+    return [
+        (s.t_ns, int(s.args[named[s.what]]))
+        for s in incident.history
+        if s.what in named and named[s.what] in s.args
+    ]
 
 
 def _peak_within(incident: Incident, truth: Truth, scenario: Scenario) -> int:
@@ -176,11 +333,18 @@ def _peak_within(incident: Incident, truth: Truth, scenario: Scenario) -> int:
     return peak
 
 
-def _level_delay(incidents: list[Incident], truth: Truth, level: int, t_ns: int) -> float | None:
-    moments = [t for i in incidents for t, s in levels(i) if s <= level and t >= truth.begin_ns]
+def _level_delay(claims: list[_Claim], truth: Truth, level: int, t_ns: int) -> float | None:
+    """A level that a candidate had reached was said to people when it was confirmed."""
+    moments = [
+        max(t, c.raised_ns or t)
+        for c in claims
+        for i in c.parts
+        for t, s in levels(i)
+        if s <= level and t >= truth.begin_ns
+    ]
     return (min(moments) - t_ns) / SECOND if moments else None
 
 
-def as_json(result: Score) -> dict[str, Any]:
+def as_json(result: Score) -> dict[str, Any]:  # Any: plain JSON values
     """Counts and verdicts as plain JSON."""
     return {**result.summary(), "met": result.met, "verdicts": msgspec.to_builtins(result.verdicts)}
