@@ -39,6 +39,7 @@ _BELIEF = (
     "neighbours",
     "calibration",
     "doubt",
+    "doubts",
     "device_wide",
 )
 """What a kind may say about how its incidents are believed and joined."""
@@ -254,7 +255,7 @@ class _Compiler:
         nature, confirm_at = node.get("nature"), node.get("confirm_at")
         situation, near_m = node.get("situation"), node.get("near_m")
         neighbours, doubt = node.get("neighbours"), node.get("doubt")
-        calibration, wide = node.get("calibration"), node.get("device_wide")
+        calibration, wide, doubts = node.get("calibration"), node.get("device_wide"), node.get("doubts")
         if calibration:
             calibration.fields(needs=("slope", "shift"), may=("source",))
         support = node.get("support_skill")
@@ -278,6 +279,7 @@ class _Compiler:
             slope=calibration.child("slope").number(0.01, 100) if calibration else 1.0,
             shift=calibration.child("shift").number(-20, 20) if calibration else 0.0,
             doubt=doubt.number(0, 1) if doubt else 0.5,
+            doubts={reason: n.number(0, 1) for reason, n in _named(doubts, self.names["reasons"], "reason")},
             device_wide=tuple(
                 r.one_of(self.names["reasons"], "reason") for r in (wide.each() if wide else ())
             ),
@@ -300,7 +302,10 @@ class _Compiler:
             linger_s=node.child("linger_s").number(0, 7 * _DAY_S),
             warnings=(name, *(w.string() for w in (warnings.each() if warnings else ()))),
             warning_at=0 if at is None else int(at),
-            many={int(Severity[level]): n.integer(1) for level, n in _levels(many)},
+            many={
+                int(Severity[level]): n.integer(1)
+                for level, n in _named(many, Severity.__members__, "severity")
+            },
             calls=calls.integer(0) if calls else 6,
             calls_s=calls_s.number(1, _DAY_S) if calls_s else 600.0,
             next_step=node.child("next_step").text(),
@@ -483,12 +488,12 @@ def _severity(node: Node) -> Severity | None:
     return Severity[node.one_of([s.name for s in Severity], "severity")]
 
 
-def _levels(node: Node | None) -> Iterable[tuple[str, Node]]:
-    """A map of severities to something, each name checked."""
-    for level, item in node.items() if node else ():
-        if level not in Severity.__members__:
-            raise item.error("domain.unknown", f"is no severity{did_you_mean(level, Severity.__members__)}")
-        yield level, item
+def _named(node: Node | None, known: Collection[str], what: str) -> Iterable[tuple[str, Node]]:
+    """A map whose names must be known ones; nothing where it is left out."""
+    for name, item in node.items() if node else ():
+        if name not in known:
+            raise item.error("domain.unknown", f"is no known {what}{did_you_mean(name, known)}")
+        yield name, item
 
 
 def _param(node: Node, origin: str, source: str) -> Param:

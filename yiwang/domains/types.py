@@ -187,6 +187,7 @@ class IncidentKind:
         slope: of the calibration: logit(shown confidence) = slope * logit(pooled) + shift.
         shift: see ``slope``.
         doubt: 0..1, for ``health``: how much of its device's evidence a certain finding of this kind takes away.
+        doubts: for ``health``: reason to its own ``doubt`` where that is another.
         device_wide: for ``health``: reasons that throw doubt on all metrics of the device, not only on their own.
     """
 
@@ -208,6 +209,7 @@ class IncidentKind:
     slope: float = 1.0
     shift: float = 0.0
     doubt: float = 0.5
+    doubts: Mapping[str, float] = field(default_factory=dict)
     device_wide: tuple[str, ...] = ()
 
 
