@@ -92,4 +92,5 @@ def _fill(machine: "DistrictMachine", s: dict[str, Any]) -> None:  # Any: as ``d
             lane = Lane(entry)
             lane.restore(dumped[entry.id], watch.book, rulebook.domains)
             watch.lanes.append(lane)
+    watch.make_room()
     machine.desk = Desk.load(s["desk"], rulebook.domains)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from detectors.rounds import NEVER, cut
 from streams.machine_lanes import Failure, Lane, ended
 from streams.machine_rules import Book, Rulebook
-from yiwang.columns import I64, FindingColumns, Readings, Round
+from yiwang.columns import I32, I64, FindingColumns, Readings, Round
 from yiwang.errors import BadInput
 from yiwang.model import Finding, Trouble
 from yiwang.registry import Registry, Rules
@@ -32,6 +32,9 @@ class Watch:
         known: bool (n,), whether a series is registered.
         waiting: troubles that are told at the next tick: code to count and first names.
         horizon_ns: grid points of event time up to here have been run.
+        sort: int32 (n,), series watched by the same lanes have the same number; the last stands for series that
+            nobody watches.
+        watchers: for each number, the lanes that watch such series, in the order of the rules.
     """
 
     def __init__(self) -> None:
@@ -42,6 +45,8 @@ class Watch:
         self.known: NDArray[np.bool_] = np.empty(0, np.bool_)
         self.waiting: dict[str, tuple[int, dict[str | int, None]]] = {}
         self.horizon_ns = 0
+        self.sort: I32 = np.empty(0, np.int32)
+        self.watchers: list[tuple[int, ...]] = [()]
 
     # ---- readings ----
 
@@ -54,16 +59,38 @@ class Watch:
             self.wait("feed.late", series[late].tolist())
         hits: list[Hit] = []
         failed: dict[tuple[int, str], Failure] = {}
+        concerned = self._concerned(series)
+        plain = [at for at in concerned if not self.lanes[at].kind.wants_late]
         for order in rounds:
             self.newest[series[order]] = t_ns[order]
-            self._round(batch, where[order], hits, failed, wants_late=False)
-        if any(lane.kind.wants_late for lane in self.lanes):
+            self._round(batch, where[order], hits, failed, plain)
+        if len(plain) < len(concerned):
+            late_too = [at for at in concerned if self.lanes[at].kind.wants_late]
             turn = np.arange(len(series))  # by arrival nothing is late
             for order in cut(series, turn, np.full(len(self.newest), NEVER))[1]:
-                self._round(batch, where[order], hits, failed, wants_late=True)
+                self._round(batch, where[order], hits, failed, late_too)
         if not hits and not failed:
             return []
         return self._found(hits, failed, now_ns, image_url)
+
+    def _concerned(self, series: I32) -> list[int]:
+        """The lanes that watch any of these series, in the order of the rules. Most batches concern few."""
+        counts = np.bincount(self.sort[series], minlength=len(self.watchers))
+        return sorted({at for sort in np.flatnonzero(counts).tolist() for at in self.watchers[sort]})
+
+    def _sort(self) -> None:
+        """Number the series by who watches them."""
+        watched = np.full((len(self.newest), len(self.lanes)), False)
+        for at, lane in enumerate(self.lanes):
+            inside = lane.row_of[: len(watched)] >= 0
+            watched[: len(inside), at] = inside
+        if watched.size == 0:
+            self.sort, self.watchers = np.zeros(len(self.newest), np.int32), [()]
+            return
+        packed = np.packbits(watched, axis=1)
+        _, first, sort = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+        self.sort = sort.reshape(-1).astype(np.int32)
+        self.watchers = [tuple(np.flatnonzero(watched[i]).tolist()) for i in first]
 
     def _usable(self, batch: Readings) -> I64:
         """Positions of the readings whose series is registered."""
@@ -80,14 +107,12 @@ class Watch:
         positions: I64,
         hits: list[Hit],
         failed: dict[tuple[int, str], Failure],
-        *,
-        wants_late: bool,
+        lanes: list[int],
     ) -> None:
-        """Give each lane its part of a round; ``positions`` are those of the round's readings in the batch."""
+        """Give each of the lanes its part of a round; ``positions`` are those of its readings in the batch."""
         series = batch.series[positions]
-        for at, lane in enumerate(self.lanes):
-            if lane.kind.wants_late != wants_late:
-                continue
+        for at in lanes:
+            lane = self.lanes[at]
             rows = lane.rows(series)
             mine = np.flatnonzero(rows >= 0)
             for (other, zone), failure in failed.items():
@@ -153,7 +178,7 @@ class Watch:
         said: list[Said] = []
         last = horizon_ns // step_ns
         first = max(self.horizon_ns // step_ns + 1, last - MOST_POINTS + 1)
-        lanes = [lane for lane in self.lanes if lane.ticks]
+        lanes = [lane for lane in self.lanes if lane.ticks and len(lane.live)]
         for point in range(first, last + 1) if lanes else ():
             for lane in lanes:
                 if not lane.due(point * step_ns):
@@ -199,6 +224,7 @@ class Watch:
         self.newest = newest
         self.known = np.zeros(size, np.bool_)
         self.known[list(self.book.series)] = True
+        self._sort()
 
     def rules(self, rules: Rules, now_ns: int) -> list[Said]:
         """Put rules in force. A detector that stays keeps its state; zones that were out begin afresh.
@@ -232,6 +258,7 @@ class Watch:
                 said.append(self._failed(lane, Failure(0, "", error.code, error.message), now_ns))
                 said += self._over(list(lane.open.values()), now_ns)
                 self.lanes.remove(lane)
+        self._sort()
         return said
 
     def _over(self, findings: list[Finding], now_ns: int) -> list[Said]:
