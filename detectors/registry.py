@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from detectors.accrual import Accrual
 from detectors.band import Band
 from detectors.drop import Drop
 from detectors.grade import Grade
@@ -13,6 +14,9 @@ from detectors.ladder import Ladder
 from detectors.mean import Mean
 from detectors.protocol import Detector, Param, Spec, roles_of, specs
 from detectors.sightings import Sightings
+from detectors.states import States
+from detectors.surge import Surge
+from detectors.together import Together
 from yiwang.domains import Domains
 from yiwang.domains.reader import did_you_mean
 from yiwang.errors import BadInput
@@ -20,7 +24,7 @@ from yiwang.errors import BadInput
 GROUP = "yiwang.detectors"
 """Entry points of this group name further detector classes."""
 
-DETECTORS: tuple[type, ...] = (Ladder, Grade, Sightings, Band, Mean, Drop)
+DETECTORS: tuple[type, ...] = (Ladder, Grade, Sightings, Band, Mean, Drop, Accrual, States, Together, Surge)
 
 _PARTS = ("reasons", "wants_late", "start", "step", "tick")
 

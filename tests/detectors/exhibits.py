@@ -47,6 +47,23 @@ _DROP = same(
     gap_s=1800.0,
 )
 _BAND = same(low_iii=19.5, high_iii=23.5, hysteresis=0.2, hold_s=300.0)
+_ACCRUAL = same(
+    least=0.5,
+    most=0.9,
+    prior=0.2,
+    confirm=0.75,
+    fade_s=180.0,
+    apart_s=1.0,
+    dwell_s=0.0,
+    quiet_s=600.0,
+    level=2.0,
+)
+_STATES = same(any_ii=2.0, unless=8.0, on_s=0.0, hold_s=300.0)
+_TOGETHER = same(bits=2.0, unless=8.0, count=2.0, window_s=600.0, near_m=60.0, hold_s=300.0, level=1.0)
+_SURGE = same(
+    rung_iii=3.5, rung_iv=2.0, lead_s=180.0, smooth_s=60.0, counter=30.0, stale_s=120.0, hold_s=120.0
+)
+_NEAR = (0.0, 50.0, 500.0, 900.0)
 
 EXHIBITS: dict[str, Exhibit] = {
     "ladder": Exhibit(
@@ -96,6 +113,48 @@ EXHIBITS: dict[str, Exhibit] = {
         series=0,
         begin=6,
         within_s=60.0,
+        level=3,
+    ),
+    "accrual": Exhibit(  # now and then a leaf, never twice in a row; then a fire
+        quiet=Case(
+            params=_ACCRUAL, messages=with_ticks(each_minute([0.8, 0.3, 0.2, 0.2, 0.3, 0.8, 0.1, 0.6]))
+        ),
+        labelled=Case(params=_ACCRUAL, messages=with_ticks(each_minute([0.2, 0.85, 0.9, 0.9]))),
+        series=0,
+        begin=2,
+        within_s=60.0,
+        level=2,
+    ),
+    "states": Exhibit(  # running, faulty, under test; then fire
+        quiet=Case(params=_STATES, messages=with_ticks(each_minute([1.0, 5.0, 1.0, 11.0, 1.0]))),
+        labelled=Case(params=_STATES, messages=with_ticks(each_minute([1.0, 1.0, 3.0, 3.0]))),
+        series=0,
+        begin=4,
+        within_s=0.0,
+        level=2,
+    ),
+    "together": Exhibit(  # one alone, and two far apart; then two side by side
+        quiet=Case(
+            params=_TOGETHER,
+            messages=with_ticks((((0, 2, 3.0, 0),), ((2, 4, 3.0, 0),), ((3, 6, 3.0, 0),))),
+            at_m=_NEAR,
+        ),
+        labelled=Case(
+            params=_TOGETHER,
+            messages=with_ticks((((0, 2, 3.0, 0),), ((2, 4, 3.0, 0),), ((1, 6, 3.0, 0),))),
+            at_m=_NEAR,
+        ),
+        series=1,
+        begin=6,
+        within_s=0.0,
+        level=1,
+    ),
+    "surge": Exhibit(  # dense and steady; then thickening
+        quiet=Case(params=_SURGE, messages=with_ticks(each_minute([2.4, 2.5, 2.4, 2.5, 2.4]))),
+        labelled=Case(params=_SURGE, messages=with_ticks(each_minute([2.0, 2.1, 2.5, 2.9, 3.3]))),
+        series=0,
+        begin=4,
+        within_s=120.0,
         level=3,
     ),
 }
