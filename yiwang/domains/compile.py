@@ -400,7 +400,7 @@ class _Compiler:
     # ---- overrides ----
 
     def _override_list(self, node: Node) -> list[Node]:
-        return list(node.fields(needs=("overrides",), may=("name",)).child("overrides").each())
+        return list(node.fields(needs=("overrides",), may=("name", "version")).child("overrides").each())
 
     def _override(
         self,
