@@ -14,6 +14,7 @@ COMMANDS = {
     "streams": "Run a stream worker: district, city or persist.",
     "serve": "Serve the screens: pages, HTTP API and live socket.",
     "replay": "Play a scenario or recorded data as a run of its own.",
+    "score": "Hold what is raised on scenarios against their truth; compare, report, guard floors.",
     "devices": "Import and list devices, places and units.",
     "domains": "List, show, check and apply domain packs and the values in force.",
     "deadletters": "List and replay what could not be used.",
