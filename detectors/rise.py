@@ -1,0 +1,229 @@
+"""Rise: how fast a level rises, and when it will be at the next rung."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.latch import NONE, usable
+from detectors.protocol import Param, Spec, at
+from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Round
+
+Rung = Annotated[Param, Spec(unit="metric", lo=-1e9, hi=1e9, absent=True)]
+Duration = Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
+NAN = float("nan")
+MINUTE_NS = 60_000_000_000
+
+
+@dataclass(slots=True, kw_only=True)
+class RiseState:
+    """State of n series.
+
+    Attributes:
+        t_ns: int64 (n,), time of the newest reading; NONE.
+        known: float64 (n, 4): the newest value, the one before, the filtered level, its rate per minute.
+        followed: bool (n,), whether the filter runs: the water is high enough, or something is said.
+        level: int8 (n,), level said; 0 none.
+        since_ns: int64 (n,), start of the episode; NONE.
+        calm_ns: int64 (n,), since when no rung is near any more; NONE.
+    """
+
+    t_ns: I64
+    known: F64
+    followed: NDArray[np.bool_]
+    level: I8
+    since_ns: I64
+    calm_ns: I64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rise:
+    """A warning that a level, rising as it does, will reach a rung within ``lead_s``.
+
+    The readings v, a median of three of them against single splashes, pass a fading-memory filter of level x and
+    rate r, for any interval dt::
+
+        theta = exp(-dt / smooth_s);  e = median - (x + r dt)
+        x <- x + r dt + (1 - theta^2) e;   r <- r + (1 - theta)^2 e / dt
+
+    A rung L above v is near when ``r >= min_rate`` and ``v + r lead_s >= L``. The level said is that of the most
+    severe rung near; it only rises within an episode, which is over when none has been near for ``hold_s``, or at a
+    tick at which the series has been silent for ``silence_s``. ``numbers``: ``rate`` (units a minute), ``minutes``
+    (until ``limit``, the rung of the level said), ``next`` and ``next_minutes`` (the first rung above v).
+
+    Args:
+        rung_i: rung of level I, unit of the metric; NaN: there is none. Likewise the others.
+        from_value: below it nothing is followed; NaN: always.
+        min_rate: units of the metric a minute, > 0.
+        lead_s: how far ahead, s.
+        smooth_s: memory of the filter, s.
+        gap_s: after a longer gap the filter begins anew, s.
+        hold_s: s.
+        silence_s: s.
+
+    Blind to: what makes it rise; a rise within one interval (the ladder sees that); a level that has turned since the
+    last reading. The first two readings after a gap give no rate. Ignores NaN and readings marked SUSPECT.
+
+    Source: Morrison, Introduction to Sequential Smoothing and Prediction (1969), fading-memory filter of degree 1.
+
+    >>> from yiwang.columns import Readings
+    >>> rise = Rise(rung_iii=15.0, rung_ii=27.0, from_value=2.0, min_rate=0.3, lead_s=1200.0, smooth_s=120.0,
+    ...             gap_s=1800.0, hold_s=600.0, silence_s=3600.0)
+    >>> state = rise.start(1)
+    >>> for minute, depth in enumerate([0, 0, 1, 2, 3, 4, 5, 6]):
+    ...     r = Readings.of([(0, minute * 60_000_000_000, depth, 0)])
+    ...     found = rise.step(state, Round(series=r.series, t_ns=r.t_ns, value=r.value, quality=r.quality))
+    ...     for i, level in enumerate(found.level):
+    ...         print(minute, depth, "level", level, "limit", found.limit[i],
+    ...               *(f"{name} {column[i]:.1f}" for name, column in found.numbers.items()))
+    6 5 level 3 limit 15.0 rate 0.5 minutes 19.5 next 15.0 next_minutes 19.5
+    """
+
+    name: ClassVar[str] = "rise"
+    reasons: ClassVar[tuple[str, ...]] = ("rise.near", "rise.over", "rise.silent")
+    wants_late: ClassVar[bool] = False
+
+    rung_i: Rung = NAN
+    rung_ii: Rung = NAN
+    rung_iii: Rung = NAN
+    rung_iv: Rung = NAN
+    from_value: Rung = NAN
+    min_rate: Annotated[Param, Spec(unit="metric/min", lo=1e-9, hi=1e9)]
+    lead_s: Duration
+    smooth_s: Annotated[Param, Spec(unit="s", lo=1, hi=86_400)]
+    gap_s: Duration
+    hold_s: Duration
+    silence_s: Duration
+
+    @cached_property
+    def _rungs(self) -> F64:
+        """Rungs, most severe first: float64 (n, 4) or (4,)."""
+        rungs = (self.rung_i, self.rung_ii, self.rung_iii, self.rung_iv)
+        return np.stack(np.broadcast_arrays(*(np.asarray(p, np.float64) for p in rungs)), axis=-1)
+
+    def start(self, n: int) -> RiseState:
+        """``n`` series of which nothing is known."""
+        return RiseState(
+            t_ns=np.full(n, NONE),
+            known=np.zeros((n, 4)),
+            followed=np.zeros(n, np.bool_),
+            level=np.zeros(n, np.int8),
+            since_ns=np.full(n, NONE),
+            calm_ns=np.full(n, NONE),
+        )
+
+    def step(self, state: RiseState, r: Round) -> FindingColumns:
+        """One row for each series whose level changes."""
+        used = np.flatnonzero(usable(r.value, r.quality))
+        s, v, t = r.series[used], r.value[used], r.t_ns[used]
+        floor = at(self.from_value, s)
+        with np.errstate(invalid="ignore"):
+            high = state.followed[s] | ~(v < floor)
+        low = np.flatnonzero(~high)
+        if len(low):
+            state.known[s[low], 0] = v[low]  # only what the filter needs to begin with
+        rows = np.flatnonzero(high)
+        found = self._follow(state, s[rows], t[rows], v[rows]) if len(rows) else NO_FINDINGS
+        state.t_ns[s] = t
+        return found
+
+    def _follow(self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64) -> FindingColumns:
+        """Filter, and hold against the rungs."""
+        last_ns, was = state.t_ns[s], state.followed[s]
+        known = state.known[s]
+        before = np.where(last_ns == NONE, t, last_ns)
+        dt_s = (t - before) / 1e9
+        fresh = (last_ns == NONE) | (dt_s > at(self.gap_s, s))
+        begins = fresh | ~was
+        # a series that begins to be followed goes on from its last low reading, unless that is too old
+        one = np.where(fresh, v, known[:, 0])
+        two = np.where(begins, one, known[:, 1])
+        x = np.where(begins, one, known[:, 2])
+        rate = np.where(begins, 0.0, known[:, 3])
+        median = np.maximum(np.minimum(v, one), np.minimum(np.maximum(v, one), two))
+        dt = np.maximum(dt_s / 60.0, 1e-9)  # a fresh one has no interval, and no error either
+        theta = np.exp(-dt_s / at(self.smooth_s, s))
+        x = x + rate * dt
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd readings give absurd rates, for a while
+            error = median - x
+            x = x + (1.0 - theta * theta) * error
+            rate = rate + (1.0 - theta) ** 2 * error / dt
+            rate = np.clip(np.where(np.isfinite(rate), rate, 0.0), -1e12, 1e12)
+        x = np.where(np.isfinite(x), x, v)
+        state.known[s] = np.stack((v, one, x, rate), axis=1)
+
+        rising = np.flatnonzero((rate >= at(self.min_rate, s)) & ~(v < at(self.from_value, s)))
+        severe = np.zeros(len(s), np.int8)
+        if len(rising):
+            rungs = self._rungs[s[rising]] if self._rungs.ndim == 2 else self._rungs
+            above = rungs - v[rising, None]
+            lead = (rate * np.broadcast_to(np.asarray(at(self.lead_s, s)) / 60.0, len(s)))[rising]
+            near = (above > 0) & (above <= lead[:, None])
+            severe[rising] = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
+        old = state.level[s]
+        calm = np.where(severe > 0, NONE, np.where(state.calm_ns[s] == NONE, t, state.calm_ns[s]))
+        over = (old > 0) & (severe == 0) & ((t - calm) / 1e9 >= at(self.hold_s, s))
+        new = np.where(over, 0, np.where((severe > 0) & ((old == 0) | (severe < old)), severe, old))
+        new = new.astype(np.int8)
+        state.calm_ns[s] = np.where(old + new > 0, calm, NONE)
+        with np.errstate(invalid="ignore"):
+            state.followed[s] = (new > 0) | ~(v < at(self.from_value, s))
+        c = np.flatnonzero(new != old)
+        if len(c) == 0:
+            return NO_FINDINGS
+        since = np.where(old[c] == 0, t[c], state.since_ns[s[c]])
+        state.level[s] = new
+        state.since_ns[s[c]] = np.where(new[c] == 0, NONE, since)
+        return self._said(s[c], t[c], v[c], rate[c], since, new[c])
+
+    def _said(self, s: NDArray[np.int32], t: I64, v: F64, rate: F64, since: I64, level: I8) -> FindingColumns:
+        rungs = np.broadcast_to(self._rungs[s] if self._rungs.ndim == 2 else self._rungs, (len(s), 4))
+        own = rungs[np.arange(len(s)), np.maximum(level, 1) - 1]
+        higher = np.where(rungs > v[:, None], rungs, np.inf).min(axis=1)
+        said = level > 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            minutes = np.where(said, (own - v) / rate, np.nan)
+            next_minutes = np.where(said, (higher - v) / rate, np.nan)
+        return FindingColumns(
+            series=s,
+            t_ns=t,
+            since_ns=since,
+            level=level,
+            value=v,
+            limit=np.where(said, own, v),
+            reason=np.where(said, 0, 1).astype(np.uint8),
+            numbers={
+                "rate": rate,
+                "minutes": minutes,
+                "next": np.where(said, higher, np.nan),
+                "next_minutes": next_minutes,
+            },
+        )
+
+    def tick(self, state: RiseState, t_ns: int) -> FindingColumns:
+        """One row for each series that fell silent while something was said of it."""
+        s = np.flatnonzero(state.level).astype(np.int32)
+        gone = np.flatnonzero((t_ns - state.t_ns[s]) / 1e9 >= at(self.silence_s, s)) if len(s) else s
+        if len(gone) == 0:
+            return NO_FINDINGS
+        s = s[gone]
+        since, value = state.since_ns[s], state.known[s, 0]
+        state.level[s] = 0
+        state.since_ns[s] = NONE
+        state.calm_ns[s] = NONE
+        return FindingColumns(
+            series=s,
+            t_ns=np.maximum(t_ns, state.t_ns[s]),
+            since_ns=since,
+            level=np.zeros(len(s), np.int8),
+            value=value,
+            limit=value,
+            reason=np.full(len(s), 2, np.uint8),
+        )
+
+    def gauge(self, state: RiseState) -> tuple[F64, F64]:
+        """The rate a minute of each series, and the least that counts."""
+        least = np.broadcast_to(np.asarray(self.min_rate, np.float64), len(state.level))
+        return np.where(state.followed, state.known[:, 3], np.nan), least
