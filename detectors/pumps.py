@@ -245,6 +245,6 @@ class Pumps:
                 "depth_cm": depth[c],
                 "flow": flow[c],
                 "current": current[c],
-                "running": running[place][c],
+                "running": running[place][c].astype(np.float64),
             },
         )

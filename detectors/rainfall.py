@@ -161,8 +161,8 @@ class RainRate:
         sums = _sums(state, s, t_ns)
         table = self._table[s] if self._table.ndim == 3 else self._table
         reached = sums[:, :, None] >= table
-        any_window = reached.any(axis=1)
-        severe = np.where(any_window.any(axis=1), any_window.argmax(axis=1) + 1, 0)
+        levels = np.logical_or.reduce(reached, axis=1)
+        severe = np.where(levels.any(axis=1), levels.argmax(axis=1) + 1, 0)
         old = state.level[s]
         # a new episode asks for twice the rain that an old one ends with: drizzle opens and closes nothing
         calm = np.broadcast_to(np.asarray(at(self.calm_mm, s), np.float64), len(s))

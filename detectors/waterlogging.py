@@ -1,0 +1,434 @@
+"""Waterlogging: how deep the water of each site will be in half an hour, how far it spreads and how long it stays."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from detectors.latch import NONE, usable
+from detectors.protocol import ALONE, Layout, Param, Spec
+from detectors.waterlogging_course import (
+    FEATURES,
+    SCALE,
+    SLOTS,
+    CourseState,
+    advance,
+    features,
+    start_course,
+)
+from yiwang.columns import F64, I8, I32, I64, NO_FINDINGS, FindingColumns, Round
+
+DEPTH, RAIN, BINS, TOTAL = range(4)
+"""Roles."""
+COVERED = 0.8
+"""Share of the forecasts whose error is at most ``error_cm``."""
+NOISE_CM = 5.0
+"""Error that says little: learning from a sample is damped by its square."""
+CLIP_CM = 8.0
+"""An error is learned from as if it were at most so large: one wave, or a wrong reading, teaches little."""
+
+Rung = Annotated[Param, Spec(unit="cm", lo=0, hi=1_000, absent=True)]
+Duration = Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
+Weight = Annotated[Param, Spec(unit="", lo=-10, hi=10)]
+NAN = float("nan")
+
+
+@dataclass(slots=True, kw_only=True)
+class LoggingState(CourseState):
+    """State of n series: the course of water and rain, see ``CourseState``; and of depth series only the following.
+
+    Attributes:
+        learned: float64 (n, 10), what the site's own past adds to the common weights.
+        asked_ns: int64 (n, 3), when the forecasts that are still to be judged were made; NONE.
+        asked: float64 (n, 36): for each of them its ten features, the depth then, and the forecast.
+        error: float64 (n,), running 80 % quantile of the forecast's error, cm.
+        fall: float64 (n,), running mean of how fast the water falls, cm/min.
+        ahead: float64 (n,), forecast depth, cm; NaN while there is none.
+        level: int8 (n,), level said; 0 none.
+        since_ns: int64 (n,), start of the episode; NONE.
+        sure_ns: int64 (n,), since when a rung is forecast while nothing is said; NONE.
+        calm_ns: int64 (n,), since when none is while something is said; NONE.
+    """
+
+    learned: F64
+    asked_ns: I64
+    asked: F64
+    error: F64
+    fall: F64
+    ahead: F64
+    level: I8
+    since_ns: I64
+    sure_ns: I64
+    calm_ns: I64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteForecast:
+    """The current forecast of m sites; all float64 (m,) but ``row``.
+
+    Attributes:
+        row: int64 (m,), row of the depth series.
+        depth_cm: now. NaN where the sensor is silent; the others are then NaN too.
+        ahead_cm: after the lead time.
+        error_cm: 80 % of the errors at this site were not larger.
+        extent_m2: water surface at the deeper of both.
+        duration_min: from now until the water is gone; 0 where there is none and none comes.
+    """
+
+    row: I64
+    depth_cm: F64
+    ahead_cm: F64
+    error_cm: F64
+    extent_m2: F64
+    duration_min: F64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waterlogging:
+    """A rolling forecast of depth, extent and duration for each site with a depth sensor.
+
+    At each tick, with x the ten features of the site's course (``waterlogging_course``: trends of the depth over 5, 15
+    and 60 min, the depth itself and since when it falls, rain beyond the drains' capacity)::
+
+        forecast = max(0, depth + (w + u) . x)
+
+    w are weights common to all sites, the detector's parameters; u is the site's own, learned from each forecast once
+    its time has come, by normalised least mean squares, with the error e clipped to 8 cm::
+
+        u <- u + S x e / (25 + x . S x),   S = (spread / scale of the feature)^2
+
+    The error stated is a running quantile: q rises by 4 % of q + 1 cm at an error above it, falls by 1 % at one below,
+    so 80 % of the errors stay below. Rain is that of the nearest gauge of the same zone that reported lately, else the
+    mean of the zone's gauges that did.
+
+    A rung that is forecast and not yet reached, with probability ``min_probability`` if errors are Laplace, for
+    ``confirm_s``, is a finding of the level of the most severe such rung; the level only rises within an episode,
+    which is over when no rung has been ahead for ``hold_s``. ``numbers``: ``depth_cm`` (forecast), ``now_cm``,
+    ``lead_min``, ``error_cm``, ``extent_m2``, ``duration_min``; the finding's confidence is that probability.
+
+    Args:
+        rung_i: depth of level I, cm; NaN: none. Likewise the others.
+        lead_s: how far ahead, s. The weights belong to one lead time.
+        drain_mm_h: rain that the drains of the site take, mm/h.
+        runoff_cm_per_mm: depth that one mm of rain beyond that gives, cm: catchment by ponding area, by 10.
+        area_m2_per_cm: water surface for each cm of depth, m2.
+        fall_cm_min: how fast the water falls before anything is learned of it, cm/min.
+        over_cm: depth below which the water counts as gone, cm.
+        spread: how far a site's weights may lie from the common ones, cm of forecast for a usual feature.
+        weight_0: w, and likewise the other nine.
+        min_probability: 0 to 1.
+        confirm_s: s. Likewise ``hold_s``.
+        fresh_s: a sensor silent for longer has no forecast, s.
+
+    Blind to: rain that has not fallen yet (radar and warnings are not looked at), tides and pumps but by their traces
+    in the depth; the shape of the ground beyond one number. The first flood of a site has the common weights.
+
+    Source: normalised LMS: Nagumo and Noda 1967, Haykin, Adaptive Filter Theory; running quantile: Robbins and Monro
+    1951. The four things (place, extent, depth, duration) are those of the Huangpu plan (domain.md H).
+
+    >>> w = {f"weight_{i}": 0.0 for i in range(10)} | {"weight_1": 2.0}
+    >>> logging = Waterlogging(rung_iii=15.0, lead_s=1800.0, drain_mm_h=36.0, runoff_cm_per_mm=1.0,
+    ...                        area_m2_per_cm=7.0, fall_cm_min=0.2, over_cm=1.0, spread=1.0, min_probability=0.6,
+    ...                        confirm_s=60.0, hold_s=600.0, fresh_s=900.0, layout=Layout.apart(1), **w)
+    >>> from yiwang.columns import Readings
+    >>> state = logging.start(1)
+    >>> for minute in range(12):
+    ...     t_ns = minute * 60_000_000_000
+    ...     r = Readings.of([(0, t_ns, 1.0 * minute, 0)])
+    ...     _ = logging.step(state, Round(series=r.series, t_ns=r.t_ns, value=r.value, quality=r.quality))
+    ...     found = logging.tick(state, t_ns)
+    ...     for i, level in enumerate(found.level):
+    ...         print(minute, "min: level", level, *(f"{k} {v[i]:.1f}" for k, v in found.numbers.items()))
+    7 min: level 3 depth_cm 17.8 now_cm 7.0 lead_min 30.0 error_cm 1.0 extent_m2 124.7 duration_min 114.1
+    """
+
+    name: ClassVar[str] = "waterlogging"
+    roles: ClassVar[tuple[str, ...]] = ("depth", "rain", "bins", "total")
+    reasons: ClassVar[tuple[str, ...]] = ("waterlogging.ahead", "waterlogging.over")
+    wants_late: ClassVar[bool] = False
+
+    rung_i: Rung = NAN
+    rung_ii: Rung = NAN
+    rung_iii: Rung = NAN
+    rung_iv: Rung = NAN
+    lead_s: Annotated[Param, Spec(unit="s", lo=60, hi=21_600)]
+    drain_mm_h: Annotated[Param, Spec(unit="mm/h", lo=0, hi=1_000)]
+    runoff_cm_per_mm: Annotated[Param, Spec(unit="cm/mm", lo=0, hi=1_000)]
+    area_m2_per_cm: Annotated[Param, Spec(unit="m2/cm", lo=0, hi=1e6, absent=True)]
+    fall_cm_min: Annotated[Param, Spec(unit="cm/min", lo=0.001, hi=100)]
+    over_cm: Annotated[Param, Spec(unit="cm", lo=0, hi=100)]
+    spread: Annotated[Param, Spec(unit="cm", lo=0, hi=100)]
+    weight_0: Weight
+    weight_1: Weight
+    weight_2: Weight
+    weight_3: Weight
+    weight_4: Weight
+    weight_5: Weight
+    weight_6: Weight
+    weight_7: Weight
+    weight_8: Weight
+    weight_9: Weight
+    min_probability: Annotated[Param, Spec(unit="", lo=0, hi=1)]
+    confirm_s: Duration
+    hold_s: Duration
+    fresh_s: Duration
+    layout: Layout = ALONE
+
+    # ---- parameters of the depth series ----
+
+    @cached_property
+    def sites(self) -> I32:
+        """Rows of the depth series: int32 (m,)."""
+        rows: I32 = np.flatnonzero((self.layout.role == DEPTH) & self.layout.live).astype(np.int32)
+        return rows
+
+    def _param(self, param: Param) -> F64:
+        return np.broadcast_to(np.asarray(param, np.float64), len(self.layout))[self.sites]
+
+    @cached_property
+    def _rungs(self) -> F64:
+        rungs = (self.rung_i, self.rung_ii, self.rung_iii, self.rung_iv)
+        return np.stack([self._param(p) for p in rungs], axis=-1)
+
+    @cached_property
+    def _weights(self) -> F64:
+        return np.stack([self._param(getattr(self, f"weight_{i}")) for i in range(FEATURES)], axis=-1)
+
+    @cached_property
+    def _gauges(self) -> tuple[I64, I64, I64, I64]:
+        """Rain: nearest gauge of each site (-1: none), zone of each site, rows of the gauges, their zones."""
+        layout = self.layout
+        gauges = np.flatnonzero((layout.role != DEPTH) & layout.live)
+        nearest = np.full(len(self.sites), -1)
+        of: dict[int, list[int]] = {}
+        for row in gauges.tolist():
+            of.setdefault(int(layout.zone[row]), []).append(row)
+        for i, site in enumerate(self.sites.tolist()):
+            rows = np.array(of.get(int(layout.zone[site]), ()), np.int64)
+            if len(rows):
+                far = np.hypot(layout.x_m[rows] - layout.x_m[site], layout.y_m[rows] - layout.y_m[site])
+                nearest[i] = rows[np.where(np.isfinite(far), far, np.inf).argmin()]
+        zone = layout.zone.astype(np.int64)
+        return nearest, zone[self.sites], gauges, zone[gauges]
+
+    # ---- the protocol ----
+
+    def start(self, n: int) -> LoggingState:
+        """``n`` series of which nothing is known."""
+        return LoggingState(
+            **start_course(n),
+            learned=np.zeros((n, FEATURES)),
+            asked_ns=np.full((n, SLOTS), NONE),
+            asked=np.zeros((n, SLOTS * (FEATURES + 2))),
+            error=np.ones(n),
+            fall=np.full(n, np.nan),
+            ahead=np.full(n, np.nan),
+            level=np.zeros(n, np.int8),
+            since_ns=np.full(n, NONE),
+            sure_ns=np.full(n, NONE),
+            calm_ns=np.full(n, NONE),
+        )
+
+    def step(self, state: LoggingState, r: Round) -> FindingColumns:
+        """Remember depths, and rain as a rate; says nothing."""
+        used = np.flatnonzero(usable(r.value, r.quality))
+        s, t, v = r.series[used], r.t_ns[used], r.value[used]
+        role = self.layout.role[s]
+        if (role == TOTAL).any() or (role == BINS).any():
+            hours = np.where(state.t_ns[s] == NONE, np.inf, (t - state.t_ns[s]) / 3.6e12)
+            rise = np.where(
+                v >= state.raw[s], v - state.raw[s], v
+            )  # a counter below its last value was reset
+            state.value[s] = np.where(
+                role == BINS, v * 12.0, np.where(role == TOTAL, rise / np.maximum(hours, 1 / 3600), v)
+            )
+        else:
+            state.value[s] = v
+        state.raw[s] = v
+        state.t_ns[s] = t
+        return NO_FINDINGS
+
+    def tick(self, state: LoggingState, t_ns: int) -> FindingColumns:
+        """Learn from the forecasts whose time has come, make the next, and say what lies ahead."""
+        s = self.sites
+        if len(s) == 0:
+            return NO_FINDINGS
+        fresh = (state.t_ns[s] != NONE) & ((t_ns - state.t_ns[s]) / 1e9 <= self._param(self.fresh_s))
+        known = np.flatnonzero(fresh)
+        x = self._course(state, known, t_ns)
+        site = s[known]
+        depth = np.clip(state.value[site], 0.0, 1e4)
+        self._learn(state, known, depth, t_ns)
+        ahead = np.maximum(0.0, depth + ((self._weights[known] + state.learned[site]) * x).sum(axis=1))
+        ahead = np.minimum(ahead, 1e4)
+        state.ahead[s] = np.nan
+        state.ahead[site] = ahead
+        self._ask(state, known, x, depth, ahead, t_ns)
+        return self._say(state, t_ns)
+
+    # ---- the parts of a tick ----
+
+    def _course(self, state: LoggingState, known: I64, t_ns: int) -> F64:
+        """Bring the course of the sites ``known`` up to now; their features."""
+        site = self.sites[known]
+        rain = self._rain(state, t_ns)[known]
+        drain = self._param(self.drain_mm_h)[known]
+        advance(state, site, rain, drain, t_ns)
+        return features(
+            state, site, drain, self._param(self.runoff_cm_per_mm)[known], np.isfinite(rain), t_ns
+        )
+
+    def _rain(self, state: LoggingState, t_ns: int) -> F64:
+        """Rain at each site now: float64 (m,), mm/h; NaN where no gauge tells."""
+        nearest, zone, gauges, of = self._gauges
+        fresh = np.broadcast_to(np.asarray(self.fresh_s, np.float64), len(self.layout))
+        told = (state.t_ns != NONE) & ((t_ns - state.t_ns) / 1e9 <= fresh)
+        rate = np.clip(state.value, 0.0, 1e3)
+        good = gauges[told[gauges]]
+        n = 1 + int(max(zone.max(initial=0), of.max(initial=0)))
+        count = np.bincount(self.layout.zone[good], minlength=n)
+        total = np.bincount(self.layout.zone[good], weights=rate[good], minlength=n)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(count > 0, total / count, np.nan)[zone]
+        own = (nearest >= 0) & told[nearest]
+        return np.where(own, rate[nearest], mean)
+
+    def _learn(self, state: LoggingState, known: I64, depth: F64, t_ns: int) -> None:
+        """Judge the forecasts that were made a lead time ago."""
+        site = self.sites[known]
+        lead_ns = np.rint(self._param(self.lead_s)[known] * 1e9).astype(np.int64)
+        spread = self._param(self.spread)[known]
+        for slot in range(SLOTS):
+            asked_ns = state.asked_ns[site, slot]
+            due = np.flatnonzero((asked_ns != NONE) & (t_ns - asked_ns >= lead_ns))
+            if len(due) == 0:
+                continue
+            rows = site[due]
+            late = (
+                t_ns - asked_ns[due] - lead_ns[due] > lead_ns[due] // 5
+            )  # ticks are too far apart to judge it
+            state.asked_ns[rows, slot] = NONE
+            due, rows = due[~late], rows[~late]
+            at = slot * (FEATURES + 2)
+            part = state.asked[rows, at : at + FEATURES + 2]
+            x, then, said = part[:, :FEATURES], part[:, FEATURES], part[:, FEATURES + 1]
+            wrong = np.abs(depth[due] - said)
+            size = state.error[rows] + 1.0
+            above = wrong > state.error[rows]
+            moved = state.error[rows] + size * np.where(above, 0.05 * COVERED, -0.05 * (1.0 - COVERED))
+            state.error[rows] = np.maximum(moved, 0.05)
+            own = self._weights[known[due]] + state.learned[rows]
+            error = np.clip(depth[due] - then - (own * x).sum(axis=1), -CLIP_CM, CLIP_CM)
+            gain = (spread[due][:, None] / SCALE) ** 2 * x
+            power = NOISE_CM**2 + (gain * x).sum(axis=1)
+            state.learned[rows] += gain * (error / power)[:, None]
+            fell = (then - depth[due]) / (self._param(self.lead_s)[known[due]] / 60.0)
+            falling = np.flatnonzero((fell > 0) & (depth[due] > 0))
+            fall = np.where(
+                np.isnan(state.fall[rows]), self._param(self.fall_cm_min)[known[due]], state.fall[rows]
+            )
+            fall[falling] += 0.2 * (fell[falling] - fall[falling])
+            state.fall[rows] = fall
+
+    def _ask(self, state: LoggingState, known: I64, x: F64, depth: F64, ahead: F64, t_ns: int) -> None:
+        """Keep a forecast to be judged, every third of a lead time; of dry sites that stay dry none."""
+        site = self.sites[known]
+        spacing = np.rint(self._param(self.lead_s)[known] * 1e9 / SLOTS).astype(np.int64)
+        newest = state.asked_ns[site].max(axis=1)
+        free = state.asked_ns[site] == NONE
+        due = free.any(axis=1) & ((newest == NONE) | (t_ns - newest >= spacing))
+        rows = np.flatnonzero(due & ((depth > 0) | (ahead > 0)))
+        if len(rows) == 0:
+            return
+        slot = free[rows].argmax(axis=1)
+        state.asked_ns[site[rows], slot] = t_ns
+        kept = np.concatenate((x[rows], depth[rows, None], ahead[rows, None]), axis=1)
+        columns = slot[:, None] * (FEATURES + 2) + np.arange(FEATURES + 2)
+        state.asked[site[rows, None], columns] = kept
+
+    def _probability(self, ahead: F64, rung: F64, error: F64) -> F64:
+        """That the depth will be at least ``rung``, if the forecast's errors are Laplace with that 80 % quantile."""
+        scale = error / np.log(1.0 / (1.0 - COVERED))
+        z = (ahead - rung) / scale
+        chance: F64 = np.where(z >= 0, 1.0 - 0.5 * np.exp(-np.abs(z)), 0.5 * np.exp(-np.abs(z)))
+        return chance
+
+    def _say(self, state: LoggingState, t_ns: int) -> FindingColumns:
+        s = self.sites
+        ahead, error = state.ahead[s], state.error[s]
+        now = np.clip(state.value[s], 0.0, 1e4)
+        with np.errstate(invalid="ignore"):
+            probability = self._probability(ahead[:, None], self._rungs, error[:, None])
+            near = (now[:, None] < self._rungs) & (probability >= self._param(self.min_probability)[:, None])
+        severe = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
+        old = state.level[s]
+        sure = np.where(severe > 0, np.where(state.sure_ns[s] == NONE, t_ns, state.sure_ns[s]), NONE)
+        confirmed = (severe > 0) & ((t_ns - sure) / 1e9 >= self._param(self.confirm_s))
+        calm = np.where(severe > 0, NONE, np.where(state.calm_ns[s] == NONE, t_ns, state.calm_ns[s]))
+        over = (old > 0) & (severe == 0) & ((t_ns - calm) / 1e9 >= self._param(self.hold_s))
+        new = np.where(over, 0, np.where(confirmed & ((old == 0) | (severe < old)), severe, old))
+        state.sure_ns[s] = sure
+        state.calm_ns[s] = np.where(new > 0, calm, NONE)
+        c = np.flatnonzero(new != old)
+        if len(c) == 0:
+            return NO_FINDINGS
+        rows, level = s[c], new[c].astype(np.int8)
+        since = np.where(old[c] == 0, t_ns, state.since_ns[rows])
+        state.level[rows] = level
+        state.since_ns[rows] = np.where(level == 0, NONE, since)
+        said = level > 0
+        of = np.maximum(level, 1) - 1
+        held = self._rungs[c, of]
+        f = self.forecast(state, t_ns)
+        lead = self._param(self.lead_s)[c] / 60.0
+        return FindingColumns(
+            series=rows,
+            t_ns=np.full(len(c), t_ns),
+            since_ns=since,
+            level=level,
+            value=np.where(said, ahead[c], now[c]),
+            limit=np.where(said, held, now[c]),
+            reason=np.where(said, 0, 1).astype(np.uint8),
+            numbers={
+                "depth_cm": ahead[c],
+                "now_cm": now[c],
+                "lead_min": np.where(said, lead, np.nan),
+                "error_cm": error[c],
+                "extent_m2": f.extent_m2[c],
+                "duration_min": f.duration_min[c],
+            },
+            confidence=np.where(said, np.nan_to_num(probability[c, of], nan=0.5), 0.5),
+        )
+
+    # ---- for screens and benches ----
+
+    def forecast(self, state: LoggingState, t_ns: int) -> SiteForecast:
+        """The forecast of all sites as of the newest tick, in the order of their rows; changes nothing."""
+        del t_ns
+        s = self.sites
+        ahead = state.ahead[s]
+        now = np.where(np.isnan(ahead), np.nan, np.clip(state.value[s], 0.0, 1e4))
+        deepest = np.maximum(now, ahead)
+        lead = self._param(self.lead_s) / 60.0
+        over = self._param(self.over_cm)
+        usual = np.where(np.isnan(state.fall[s]), self._param(self.fall_cm_min), state.fall[s])
+        falling = (now - ahead) / lead
+        rate = np.where(falling > 0, np.maximum(falling, 0.5 * usual), usual)
+        from_peak = np.maximum(deepest - over, 0.0) / np.maximum(rate, 1e-3)
+        wet = deepest >= over
+        duration = np.where(wet, np.where(ahead > now, lead + from_peak, from_peak), deepest * 0.0)
+        return SiteForecast(
+            row=s.astype(np.int64),
+            depth_cm=now,
+            ahead_cm=ahead,
+            error_cm=np.where(np.isnan(ahead), np.nan, state.error[s]),
+            extent_m2=deepest * self._param(self.area_m2_per_cm),
+            duration_min=np.minimum(duration, 2_880.0),
+        )
+
+    def gauge(self, state: LoggingState) -> tuple[F64, F64]:
+        """The forecast depth of each series, and the lowest rung."""
+        threshold = np.full(len(state.level), np.nan)
+        threshold[self.sites] = np.fmin.reduce(self._rungs, axis=-1)
+        return state.ahead.copy(), threshold
