@@ -1,77 +1,45 @@
-"""Scenarios on disk, and how a name on the command line becomes one.
+"""How a name on the command line becomes a scenario: the library, files and folders; see docs/reference/scenarios.md.
 
-A scenario is a folder with ``scenario.yaml``. Either that file names a ``generator``, or it stands beside
-``registry.json`` (districts, registries, rules, base map), ``readings.npz`` (columns district, series, t_ns,
-value, quality) and ``events.json`` (video events and recorded commands).
+A scenario is a ``scenario.yaml``. It names a ``generator`` that makes the readings, or another scenario (``of``) that
+is played with faults, or it stands in a folder beside the tables that hold them.
 """
 
+import inspect
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
 
-import msgspec
-import numpy as np
-import yaml
-
-from scenarios import floodnet, night
-from scenarios.model import Scenario, Truth
+from scenarios import floodnet, truths
+from scenarios.folder import SPEC, FolderReader, rebased
+from scenarios.generators import generator
+from scenarios.model import Scenario
+from scenarios.problems import Problems, suggest
+from scenarios.spec import ScenarioFile
+from scenarios.writing import save
 from yiwang import yamlfile
-from yiwang.clock import iso, parse_iso
-from yiwang.columns import Readings
+from yiwang.domains import compile_rules
 from yiwang.errors import BadInput
-from yiwang.model import Command, VideoEvent
-from yiwang.registry import District, Registry, Rules, Text
 
+__all__ = ["about", "check", "library", "load", "save"]
 
-class TruthLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A truth as it stands in the file, times in ISO 8601 with a zone."""
-
-    id: str
-    kind: str
-    district: int
-    place: str
-    severity: Literal[1, 2, 3, 4]
-    begin: str
-    end: str
-    within_s: float
-    reaches: dict[str, str] = {}
-    episode: tuple[str, str] | None = None
-
-
-class ScenarioFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``scenario.yaml``."""
-
-    scenario: str
-    title: Text
-    start: str
-    generator: Literal["night", "quiet"] | None = None
-    seed: int = 0
-    duration_s: float = 0.0
-    end: str | None = None
-    settle_s: float = 900.0
-    tick_s: float = 1.0
-    merge_s: float = 0.0
-    expect_support: bool = False
-    truth: tuple[TruthLine, ...] = ()
-
-
-class _Registered(msgspec.Struct, frozen=True, kw_only=True):
-    districts: tuple[District, ...]
-    registries: dict[int, Registry]
-    rules: Rules
-    base_map: dict[str, Any]  # Any: GeoJSON
-
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True):
-    t_ns: int
-    district: int
-    content: VideoEvent | Command
+_DEEPEST = 8  # scenarios that refer to each other
 
 
 def library() -> dict[str, Path]:
-    """Built-in scenarios by name."""
+    """Built-in scenarios by name: their ``scenario.yaml``, or file of a generator."""
     folder = Path(str(files("scenarios"))) / "library"
-    return {p.stem: p for p in sorted(folder.glob("*.yaml"))}
+    found = {p.stem: p for p in folder.glob("*.yaml")}
+    found |= {p.parent.name: p for p in folder.glob(f"*/{SPEC}")}
+    return dict(sorted(found.items()))
+
+
+def about(source: str) -> ScenarioFile:
+    """What ``scenario.yaml`` says, without reading or making anything.
+
+    Raises:
+        BadInput: as ``load``.
+    """
+    return yamlfile.load(_spec_file(source), ScenarioFile, code="scenario")
 
 
 def load(source: str, *, start_ns: int | None = None, full: bool = False) -> Scenario:
@@ -83,170 +51,103 @@ def load(source: str, *, start_ns: int | None = None, full: bool = False) -> Sce
         full: for FloodNet, also the silence between the floods.
 
     Raises:
-        BadInput: ``scenario.unknown``, ``scenario.field`` (file, line, field), or the importer's own.
+        BadInput: ``scenario.unknown``; ``scenario.…`` with file, line and field of the first mistake
+            (``details["errors"]`` has all), or the importer's own.
     """
+    if source not in library() and floodnet.is_folder(Path(source)):
+        return floodnet.load(Path(source), full=full)
+    problems = Problems()
+    scenario = _read(_spec_file(source), problems, start_ns)
+    problems.refuse()
+    assert scenario is not None  # else something would have been noted
+    return scenario
+
+
+def check(source: str) -> tuple[Scenario | None, Problems]:
+    """The scenario as far as it can be made, and everything that is wrong with it.
+
+    A generated one is made, and what it says is true held against its own packs, places and time range.
+    """
+    problems = Problems()
+    try:
+        if source not in library() and floodnet.is_folder(Path(source)):
+            return floodnet.load(Path(source)), problems
+        file = _spec_file(source)
+    except BadInput as error:
+        problems.error(error, file=source)
+        return None, problems
+    scenario = _read(file, problems, None)
+    if scenario is not None and not problems:
+        span = scenario.start_ns, scenario.end_ns
+        domains = compile_rules(scenario.rules)
+        truths.check(truths.located(scenario), scenario.registries, domains, span, problems)
+    return scenario, problems
+
+
+def _spec_file(source: str) -> Path:
     path = library().get(source, Path(source))
-    if path.is_dir() and floodnet.is_folder(path):
-        return floodnet.load(path, full=full)
     if path.is_dir():
-        path /= "scenario.yaml"
+        path /= SPEC
     if not path.is_file():
         raise BadInput(
             "scenario.unknown",
-            f"{source!r} is no scenario: give one of {', '.join(library())}, a folder with scenario.yaml, "
-            "or a folder of FloodNet data",
+            f"{source!r} is no scenario{suggest(source, library())}; give one of {', '.join(library())}, a folder "
+            f"with {SPEC}, or a folder of FloodNet data",
             source=source,
         )
-    return _load_file(path, start_ns)
+    return path
 
 
-def _load_file(path: Path, start_ns: int | None) -> Scenario:
-    spec = yamlfile.load(path, ScenarioFile, code="scenario")
-    begin_ns = _time(path, "start", spec.start) if start_ns is None else start_ns
-    if spec.generator is not None:
-        if spec.duration_s <= 0:
-            raise BadInput(
-                "scenario.field", f"{path}: duration_s must be above 0", file=str(path), field="duration_s"
-            )
-        make = {"night": night.night, "quiet": night.quiet}[spec.generator]
-        return make(start_ns=begin_ns, seed=spec.seed, duration_s=spec.duration_s)
-    return _load_recorded(path, spec, begin_ns)
+def _read(file: Path, problems: Problems, start_ns: int | None, depth: int = 0) -> Scenario | None:
+    reader = FolderReader(file, problems)
+    spec = reader.spec()
+    if spec is None:
+        return None
+    if spec.of:
+        return _referred(reader, spec, start_ns, depth)
+    if spec.generator:
+        return _generated(reader, spec, start_ns)
+    return reader.recorded(spec)
 
 
-def _time(path: Path, field: str, text: str) -> int:
+def _referred(reader: FolderReader, spec: ScenarioFile, start_ns: int | None, depth: int) -> Scenario | None:
+    """Another scenario, of the library or beside the file, under this name and with these faults."""
+    if depth == _DEEPEST:
+        reader.wrong("of", "refers to a scenario that refers to another, and so on without end")
+        return None
+    beside = reader.folder / spec.of
     try:
-        return parse_iso(text)
+        file = _spec_file(str(beside) if beside.exists() else spec.of)
     except BadInput as error:
-        raise BadInput(
-            "scenario.field", f"{path}: {field}: {error.message}", file=str(path), field=field
-        ) from None
+        reader.wrong("of", error.message, code=error.code)
+        return None
+    scenario = _read(file, reader.problems, start_ns, depth + 1)
+    return None if scenario is None else reader.with_faults(rebased(scenario, spec), spec)
 
 
-def _load_recorded(path: Path, spec: ScenarioFile, begin_ns: int) -> Scenario:
-    folder = path.parent
+def _generated(reader: FolderReader, spec: ScenarioFile, start_ns: int | None) -> Scenario | None:
+    before = len(reader.problems)
+    begin_ns = reader.time("start", spec.start) if start_ns is None else start_ns
+    if "duration_s" not in reader.lines:
+        reader.wrong("duration_s", "must be given: how many seconds to make")
     try:
-        registered = msgspec.json.decode((folder / "registry.json").read_bytes(), type=_Registered)
-        events = msgspec.json.decode((folder / "events.json").read_bytes(), type=tuple[_Event, ...])
-        with np.load(folder / "readings.npz", allow_pickle=False) as table:
-            columns = {name: table[name] for name in ("district", "series", "t_ns", "value", "quality")}
-    except (OSError, KeyError, ValueError, msgspec.MsgspecError) as error:
-        raise BadInput("scenario.tables", f"{folder}: {error}", folder=str(folder)) from error
-    if spec.end is None:
-        raise BadInput(
-            "scenario.field", f"{path}: a recorded scenario needs 'end'", file=str(path), field="end"
-        )
-    readings = {}
-    for district in registered.registries:
-        mine = columns["district"] == district
-        readings[district] = Readings(
-            series=columns["series"][mine],
-            t_ns=columns["t_ns"][mine],
-            value=columns["value"][mine],
-            quality=columns["quality"][mine],
-        )
-    return Scenario(
-        name=spec.scenario,
-        title=spec.title,
-        start_ns=begin_ns,
-        end_ns=_time(path, "end", spec.end),
-        settle_s=spec.settle_s,
-        tick_s=spec.tick_s,
-        districts=registered.districts,
-        registries=registered.registries,
-        rules=registered.rules,
-        base_map=registered.base_map,
-        readings=readings,
-        events=tuple((e.t_ns, e.district, e.content) for e in events),
-        truth=tuple(_truth(path, line) for line in spec.truth),
-        merge_s=spec.merge_s,
-        expect_support=spec.expect_support,
-    )
-
-
-def _truth(path: Path, line: TruthLine) -> Truth:
-    where = f"truth {line.id}"
-    begin_ns, end_ns = _time(path, f"{where}: begin", line.begin), _time(path, f"{where}: end", line.end)
-    if end_ns < begin_ns:
-        raise BadInput(
-            "scenario.field", f"{path}: {where}: it ends before it begins", file=str(path), field="truth.end"
-        )
-    return Truth(
-        id=line.id,
-        kind=line.kind,
-        district=line.district,
-        place=line.place,
-        severity=line.severity,
-        begin_ns=begin_ns,
-        end_ns=end_ns,
-        within_s=line.within_s,
-        reaches_ns={level: _time(path, f"{where}: reaches", t) for level, t in line.reaches.items()},
-        episode_ns=(
-            (
-                _time(path, f"{where}: episode", line.episode[0]),
-                _time(path, f"{where}: episode", line.episode[1]),
+        make = generator(spec.generator)
+    except BadInput as error:
+        reader.wrong("generator", error.message)
+        return None
+    known = set(inspect.signature(make).parameters) - {"start_ns", "seed", "duration_s"}
+    for name in spec.params:
+        if name not in known:
+            reader.wrong(
+                f"params.{name}",
+                f"the generator {spec.generator} has no parameter {name!r}{suggest(name, known)}",
             )
-            if line.episode
-            else None
-        ),
-    )
-
-
-def save(scenario: Scenario, folder: Path) -> None:
-    """Write a scenario as a folder that ``load`` reads back equal, to the millisecond in its truth.
-
-    Raises:
-        BadInput: ``scenario.exists`` when the folder already holds something.
-    """
-    if folder.exists() and any(folder.iterdir()):
-        raise BadInput("scenario.exists", f"{folder} is not empty; name a new folder", folder=str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
-    spec = ScenarioFile(
-        scenario=scenario.name,
-        title=scenario.title,
-        start=iso(scenario.start_ns),
-        end=iso(scenario.end_ns),
-        settle_s=scenario.settle_s,
-        tick_s=scenario.tick_s,
-        merge_s=scenario.merge_s,
-        expect_support=scenario.expect_support,
-        truth=tuple(
-            TruthLine(
-                id=t.id,
-                kind=t.kind,
-                district=t.district,
-                place=t.place,
-                severity=t.severity,  # type: ignore[arg-type]  # 1..4 by construction
-                begin=iso(t.begin_ns),
-                end=iso(t.end_ns),
-                within_s=t.within_s,
-                reaches={level: iso(t_ns) for level, t_ns in t.reaches_ns.items()},
-                episode=(iso(t.episode_ns[0]), iso(t.episode_ns[1])) if t.episode_ns else None,
-            )
-            for t in scenario.truth
-        ),
-    )
-    (folder / "scenario.yaml").write_text(
-        yaml.safe_dump(msgspec.to_builtins(spec), allow_unicode=True, sort_keys=False), encoding="utf-8"
-    )
-    (folder / "registry.json").write_bytes(
-        msgspec.json.encode(
-            _Registered(
-                districts=scenario.districts,
-                registries=scenario.registries,
-                rules=scenario.rules,
-                base_map=scenario.base_map,
-            )
-        )
-    )
-    (folder / "events.json").write_bytes(
-        msgspec.json.encode([_Event(t_ns=t, district=d, content=c) for t, d, c in scenario.events])
-    )
-    parts = scenario.readings.items()
-    np.savez_compressed(
-        folder / "readings.npz",
-        district=np.concatenate([np.full(len(r), n, np.int16) for n, r in parts]),
-        series=np.concatenate([r.series for _, r in parts]),
-        t_ns=np.concatenate([r.t_ns for _, r in parts]),
-        value=np.concatenate([r.value for _, r in parts]),
-        quality=np.concatenate([r.quality for _, r in parts]),
-    )
+    if len(reader.problems) > before:
+        return None
+    try:
+        made = make(start_ns=begin_ns, seed=spec.seed, duration_s=spec.duration_s, **spec.params)
+    except (BadInput, TypeError, ValueError) as error:
+        reader.wrong("generator", f"{spec.generator} refuses: {error}")
+        return None
+    named = replace(made, name=spec.scenario, title=spec.title, notes=(*made.notes, *spec.notes))
+    return reader.with_faults(named, spec)
