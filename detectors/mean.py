@@ -49,7 +49,8 @@ class Mean:
     their length from 1970 UTC, so a bin of an hour is the clock's hour. With a_j the plain mean of the readings in
     sub-bin j, the window's mean is ``m = mean of a_j`` over the sub-bins that have readings; with ``energy = 1`` it is
     ``m = 10 lg(mean of 10^(v/10))``, the equivalent level Leq of a noise meter. Readings that come faster in one part
-    of the window therefore weigh no more. It is judged by the first tick after a sub-bin closes, if at least the
+    of the window therefore weigh no more. The ``leave_out`` highest a_j are left out of the mean: what is loud for
+    minutes only is not the noise of the area. It is judged by the first tick after a sub-bin closes, if at least the
     share ``coverage`` of the sub-bins has readings: level l is reached when ``m >= rung_l + o``, left when
     ``m < rung_l + o - hysteresis`` has held for ``hold_s``; o is ``night_offset`` where the last sub-bin began between
     ``night_from_h`` and ``night_to_h`` local time, else ``day_offset``. A window that holds sub-bins of both parts of
@@ -62,6 +63,7 @@ class Mean:
         bin_s: length of a sub-bin, s, 30 to one day.
         bins: sub-bins in the window, 1 to 24.
         coverage: share of sub-bins with readings that a mean needs, 0 to 1.
+        leave_out: how many of the highest sub-bins are left out, 0 to 23.
         energy: 1: mean of energy, for decibels; 0: plain mean.
         day_offset: added to all rungs by day; NaN: nothing is judged by day.
         night_offset: added to all rungs by night; NaN: nothing is judged by night.
@@ -103,6 +105,7 @@ class Mean:
     bin_s: Annotated[Param, Spec(unit="s", lo=30, hi=86_400)]
     bins: Annotated[Param, Spec(unit="", lo=1, hi=MOST_BINS, whole=True)]
     coverage: Annotated[Param, Spec(unit="", lo=0, hi=1)] = 0.75
+    leave_out: Annotated[Param, Spec(unit="", lo=0, hi=MOST_BINS - 1, whole=True)] = 0.0
     energy: Annotated[Param, Spec(unit="", lo=0, hi=1, whole=True)] = 0.0
     day_offset: Offset = 0.0
     night_offset: Offset = 0.0
@@ -180,13 +183,24 @@ class Mean:
         now = self._is_night(rows, closed[:, None])
         used = (held > closed[:, None] - bins[:, None]) & (held <= closed[:, None]) & (night == now)
         filled = used.sum(axis=1)
-        judged = np.flatnonzero(filled >= np.maximum(np.asarray(at(self.coverage, rows)) * bins, 1.0))
+        left = np.broadcast_to(at(self.leave_out, rows), (len(rows),))
+        enough = np.maximum(np.asarray(at(self.coverage, rows)) * bins, left + 1)
+        judged = np.flatnonzero(filled >= enough)
         if len(judged) == 0:
             return NO_FINDINGS
-        rows, used, by_night = rows[judged], used[judged], now[judged, 0]
+        rows, used, by_night, filled, left = (
+            rows[judged],
+            used[judged],
+            now[judged, 0],
+            filled[judged],
+            left[judged],
+        )
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            parts = np.where(used, state.total[rows] / state.count[rows], 0.0)
-            mean = parts.sum(axis=1) / filled[judged]
+            parts = np.where(used, state.total[rows] / state.count[rows], -np.inf)
+            if left.any():
+                parts = -np.sort(-parts, axis=1)
+                used = (np.arange(MOST_BINS) >= left[:, None]) & (np.arange(MOST_BINS) < filled[:, None])
+            mean = np.where(used, parts, 0.0).sum(axis=1) / (filled - left)
             energy = np.broadcast_to(at(self.energy, rows), (len(rows),)) > 0
             mean = np.where(energy, 10.0 * np.log10(mean), mean)
         day, dark = (np.broadcast_to(at(p, rows), (len(rows),)) for p in (self.day_offset, self.night_offset))

@@ -159,3 +159,21 @@ def test_nan_and_suspect_readings_are_left_out_of_the_mean() -> None:
     for t, v, q in rows:
         mean.step(state, round_of((0, t, v, q)))
     assert [f.value for f in said(mean, mean.tick(state, MINUTE))] == [12.0]
+
+
+def test_the_loudest_sub_bins_may_be_left_out() -> None:
+    """A siren for a minute is not the noise of the area, though it makes the hour's Leq."""
+    siren = [(m, 85.0 if m == 70 else 45.0) for m in range(200)]
+    assert run(Mean(rung_iv=55.0, energy=1.0, **HOUR), siren) != []
+    assert run(Mean(rung_iv=55.0, energy=1.0, leave_out=2.0, **HOUR), siren) == []
+    party = [(m, 62.0 if m > 70 else 45.0) for m in range(200)]
+    found = run(Mean(rung_iv=55.0, energy=1.0, leave_out=2.0, **HOUR), party)
+    assert [f.level for f in found] == [4]
+    assert 90 <= found[0].t <= 105
+
+
+def test_as_many_sub_bins_as_are_left_out_are_no_mean() -> None:
+    """At least one has to remain."""
+    mean = Mean(rung_iv=1.0, hysteresis=0.0, hold_s=0.0, bin_s=60.0, bins=4.0, coverage=0.0, leave_out=2.0)
+    found = run(mean, [(0.5, 9.0), (1.0, 9.0), (2.0, 9.0), (3.0, 9.0)])
+    assert [f.t for f in found] == [3.0]
