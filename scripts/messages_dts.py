@@ -14,6 +14,7 @@ TARGET = Path(__file__).resolve().parents[1] / "web" / "lib" / "messages.d.ts"
 BODIES = (
     model.Finding,
     model.Incident,
+    model.Situation,
     model.Case,
     model.Order,
     model.UnitState,
@@ -22,7 +23,16 @@ BODIES = (
     model.CommandResult,
     model.Trouble,
 )
-ACTIONS = (model.Acknowledge, model.SendReceipt, model.Dispatch, model.CloseCase)
+ACTIONS = (
+    model.Acknowledge,
+    model.SendReceipt,
+    model.Dispatch,
+    model.CloseCase,
+    model.ConfirmIncident,
+    model.DismissIncident,
+    model.MergeIncidents,
+    model.SplitIncident,
+)
 PLAIN = (
     model.Evidence,
     model.Step,

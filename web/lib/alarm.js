@@ -1,23 +1,23 @@
 // Which sounds are due: I repeats until silenced or acknowledged, II sounds once, III and IV never.
 import { shownLevel, unacked } from "./alerts.js";
 
-/** @typedef {import("./messages.js").Incident} Incident */
+/** @typedef {import("./alerts.js").Alert} Alert */
 /** @typedef {{ heard: ReadonlySet<string>, silenced: ReadonlySet<string> }} Alarm */
 
 /** @returns {Alarm} */
 export const quiet = () => ({ heard: new Set(), silenced: new Set() });
 
-/** @param {Incident} i @param {number} district -1: the whole city */
+/** @param {Alert} i @param {number} district -1: the whole city */
 const ours = (i, district) => i.state === "open" && unacked(i) && (district < 0 || i.district === district);
 
-/** Key of one sounding: rising to a worse level sounds again. @param {Incident} i */
+/** Key of one sounding: rising to a worse level sounds again. @param {Alert} i */
 const key = (i) => `${i.id}:${shownLevel(i)}`;
 
 /**
  * @param {Alarm} alarm
- * @param {Iterable<Incident>} incidents
+ * @param {Iterable<Alert>} incidents incidents and situations
  * @param {number} district
- * @returns {{ alarm: Alarm, repeat: readonly Incident[], once: boolean }}
+ * @returns {{ alarm: Alarm, repeat: readonly Alert[], once: boolean }}
  */
 export function due(alarm, incidents, district) {
   const heard = new Set(alarm.heard);
@@ -37,7 +37,7 @@ export function due(alarm, incidents, district) {
 /**
  * Stops what sounds now; silence is not acknowledgement, and a new one sounds again.
  * @param {Alarm} alarm
- * @param {Iterable<Incident>} incidents
+ * @param {Iterable<Alert>} incidents
  * @param {number} district
  * @returns {Alarm}
  */

@@ -2,7 +2,9 @@
 import { level } from "./severity.js";
 
 /** @typedef {import("./messages.js").Incident} Incident */
+/** @typedef {import("./messages.js").Situation} Situation */
 /** @typedef {import("./types.js").World} World */
+/** @typedef {Incident | Situation} Alert What people may be called upon for. */
 
 /** @typedef {"all" | "unacked" | "active" | "closed"} Filter */
 /**
@@ -14,40 +16,57 @@ import { level } from "./severity.js";
  */
 /** @typedef {{ type: "one", id: string }} One */
 /** @typedef {{ type: "group", id: string, kind: string, zone: string, level: number, ids: readonly string[] }} Group */
-/** @typedef {One | Group} Row */
+/** @typedef {{ type: "situation", id: string, ids: readonly string[] }} Fold */
+/** @typedef {One | Group | Fold} Row */
 
 export const ROWS_AT_MOST = 200;
 const FLOOD_COUNT = 10;
 const FLOOD_MS = 600_000;
 
-/** Nobody has taken note; what is closed can no longer be acknowledged. @param {Incident} i */
-export const unacked = (i) => !i.acknowledged_by && i.state !== "closed";
+/** Not believed yet: shown, but nobody is called upon. @param {Alert} i */
+export const doubtful = (i) => i.type === "incident" && i.standing === "candidate";
 
-/** Still something to watch, or a case to finish. @param {World} world @param {Incident} i */
+/** People were called upon and nobody has taken note; what is closed can no longer be acknowledged. @param {Alert} i */
+export const unacked = (i) => !i.acknowledged_by && i.state !== "closed" && i.annunciated_ns !== null;
+
+/**
+ * The open situation that tells of an incident in its stead; level I speaks for itself.
+ * @param {World} world
+ * @param {Incident} i
+ * @returns {Situation | null}
+ */
+export function teller(world, i) {
+  const s = i.situation ? world.situations.get(i.situation) : undefined;
+  return s && s.state === "open" && i.state !== "closed" && shownLevel(i) > 1 ? s : null;
+}
+
+/** Still something to watch, or a case to finish. @param {World} world @param {Alert} i */
 export function active(world, i) {
   if (i.state !== "closed") return true;
+  if (i.type === "situation") return false;
   const kase = world.cases.get(i.case);
   return kase !== undefined && kase.stage !== "closed";
 }
 
 /**
- * Unacknowledged first, then severity, then the own district, then newest.
+ * Unacknowledged first, what is believed before what is not, then severity, the own district, newest.
  * @param {World} world
  * @param {number} own district, -1 for none
- * @returns {(a: Incident, b: Incident) => number}
+ * @returns {(a: Alert, b: Alert) => number}
  */
 export function order(world, own) {
   return (a, b) =>
     Number(!active(world, a)) - Number(!active(world, b)) ||
     Number(!unacked(a)) - Number(!unacked(b)) ||
     Number(a.state === "closed") - Number(b.state === "closed") ||
+    Number(doubtful(a)) - Number(doubtful(b)) ||
     shownLevel(a) - shownLevel(b) ||
     Number(a.district !== own) - Number(b.district !== own) ||
     b.opened_ns - a.opened_ns ||
     (a.id < b.id ? -1 : 1);
 }
 
-/** What an incident counts as: its level now, or its worst once it is over. @param {Incident} i */
+/** What an alert counts as: its level now, or its worst once it is over. @param {Alert} i */
 export function shownLevel(i) {
   return level(i.state === "open" && i.severity ? i.severity : i.peak || i.severity);
 }
@@ -68,19 +87,33 @@ export function matches(world, i, look, text) {
 }
 
 /**
- * Sorted incidents that match, and how many active or unacknowledged ones the filter hides.
+ * Sorted alerts that match, and how many active or unacknowledged ones the filter hides. What a situation tells of
+ * stands in `told`, under its id; so does every open situation, though nothing under it matches.
  * @param {World} world
  * @param {Look} look
  * @param {(i: Incident) => string} text
  */
 export function pick(world, look, text) {
+  /** @type {Alert[]} */
   const shown = [];
+  /** @type {Map<string, Incident[]>} */
+  const told = new Map();
   let hidden = 0;
   for (const incident of world.incidents.values()) {
-    if (matches(world, incident, look, text)) shown.push(incident);
-    else if (active(world, incident)) hidden += 1;
+    const by = teller(world, incident);
+    if (!matches(world, incident, look, text) && !(by && look.filter === "unacked" && !look.query && unacked(by)))
+      hidden += active(world, incident) ? 1 : 0;
+    else if (by) told.set(by.id, [...(told.get(by.id) ?? []), incident]);
+    else shown.push(incident);
   }
-  return { shown: shown.sort(order(world, look.district)), hidden };
+  for (const s of world.situations.values()) {
+    if (look.own && look.district >= 0 && s.district !== look.district) continue;
+    const fits = look.filter === "all" || (look.filter === "closed" ? s.state === "closed" : s.state === "open" && (look.filter === "active" || unacked(s)));
+    if (told.has(s.id) || (fits && !look.query.trim())) shown.push(s);
+  }
+  const by = order(world, look.district);
+  for (const members of told.values()) members.sort(by);
+  return { shown: shown.sort(by), told, hidden };
 }
 
 /**
@@ -90,31 +123,36 @@ export function pick(world, look, text) {
  */
 export function flooded(incidents, eventMs) {
   let count = 0;
-  for (const i of incidents) if (eventMs - i.opened_ns / 1e6 <= FLOOD_MS) count += 1;
+  for (const i of incidents) if (i.annunciated_ns !== null && eventMs - i.opened_ns / 1e6 <= FLOOD_MS) count += 1;
   return count > FLOOD_COUNT;
 }
 
 /**
  * Rows of the list. In a flood the milder ones of one kind and zone share a row; I and II stay single,
- * and so does what is chosen.
- * @param {readonly Incident[]} sorted
- * @param {{ flood: boolean, zone: (i: Incident) => string, open: ReadonlySet<string>, chosen: string | null }} how
+ * and so does what is chosen. What a situation tells of is under its row, where that is unfolded.
+ * @param {readonly Alert[]} sorted
+ * @param {{ flood: boolean, zone: (i: Incident) => string, open: ReadonlySet<string>, chosen: string | null, told: ReadonlyMap<string, readonly Incident[]> }} how
  * @returns {Row[]}
  */
 export function rows(sorted, how) {
-  if (!how.flood) return sorted.map((i) => ({ type: "one", id: i.id }));
   /** @type {Map<string, Incident[]>} */
   const groups = new Map();
-  const key = (/** @type {Incident} */ i) =>
-    shownLevel(i) <= 2 || i.id === how.chosen || i.state === "closed" ? null : `${i.kind}|${how.zone(i)}|${unacked(i) ? 0 : 1}`;
+  const key = (/** @type {Alert} */ i) =>
+    !how.flood || i.type === "situation" || shownLevel(i) <= 2 || i.id === how.chosen || i.state === "closed" ? null : `${i.kind}|${how.zone(i)}|${unacked(i) ? 0 : 1}`;
   for (const i of sorted) {
     const k = key(i);
-    if (k) groups.set(k, [...(groups.get(k) ?? []), i]);
+    if (k && i.type === "incident") groups.set(k, [...(groups.get(k) ?? []), i]);
   }
   /** @type {Row[]} */
   const out = [];
   const done = new Set();
   for (const i of sorted) {
+    if (i.type === "situation") {
+      const ids = (how.told.get(i.id) ?? []).map((m) => m.id);
+      out.push({ type: "situation", id: i.id, ids });
+      if (how.open.has(i.id)) for (const id of ids) out.push({ type: "one", id });
+      continue;
+    }
     const k = key(i);
     const members = k ? (groups.get(k) ?? []) : [];
     if (!k || members.length < 2) {
@@ -151,7 +189,7 @@ export function hold(fresh, held) {
  * @param {number} district only this one, or -1 for all
  */
 export function counts(world, district) {
-  const by = { 1: 0, 2: 0, 3: 0, 4: 0, unacked: 0, active: 0, closed: 0, all: 0 };
+  const by = { 1: 0, 2: 0, 3: 0, 4: 0, unacked: 0, active: 0, closed: 0, all: 0, doubtful: 0 };
   for (const i of world.incidents.values()) {
     if (district >= 0 && i.district !== district) continue;
     by.all += 1;
@@ -161,7 +199,8 @@ export function counts(world, district) {
     }
     by.active += 1;
     if (unacked(i)) by.unacked += 1;
-    if (i.state !== "closed") by[shownLevel(i)] += 1;
+    if (i.state !== "closed" && doubtful(i)) by.doubtful += 1;
+    else if (i.state !== "closed") by[shownLevel(i)] += 1;
   }
   return by;
 }
@@ -174,7 +213,7 @@ export function counts(world, district) {
 export function worst(incidents) {
   let found = null;
   for (const i of incidents) {
-    if (i.state !== "open") continue;
+    if (i.state !== "open" || doubtful(i)) continue;
     if (
       !found ||
       shownLevel(i) < shownLevel(found) ||
@@ -185,7 +224,7 @@ export function worst(incidents) {
   return found;
 }
 
-/** @typedef {"acknowledge" | "dispatch" | "accept" | "arrive" | "finish" | "check" | "watch" | "none"} Todo */
+/** @typedef {"verify" | "acknowledge" | "dispatch" | "accept" | "arrive" | "finish" | "check" | "watch" | "none"} Todo */
 
 /**
  * What has to happen next.
@@ -194,6 +233,7 @@ export function worst(incidents) {
  * @returns {Todo}
  */
 export function todo(i, world) {
+  if (doubtful(i) && i.state === "open") return "verify";
   if (unacked(i)) return "acknowledge";
   const kase = world.cases.get(i.case);
   if (!kase || kase.stage === "closed") return i.state === "closed" ? "none" : "watch";

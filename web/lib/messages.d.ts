@@ -14,6 +14,10 @@ export interface Evidence {
   reason: string;
   numbers: Readonly<Record<string, number>>;
   series: number;
+  place: string;
+  text: string;
+  confidence: number;
+  doubt: string;
 }
 
 export interface Step {
@@ -92,6 +96,8 @@ export interface Finding {
   source: "report" | "sensor" | "video" | "warning";
   numbers: Readonly<Record<string, number>>;
   image_url: string;
+  text: string;
+  confidence: number;
 }
 
 export interface Incident {
@@ -120,6 +126,38 @@ export interface Incident {
   rules: string;
   case: string;
   support: string;
+  zone: string;
+  confidence: number;
+  standing: "candidate" | "confirmed" | "corroborated" | "verified";
+  confirmed_ns: number | null;
+  sources: readonly string[];
+  situation: string;
+  annunciated_ns: number | null;
+  merged_into: string;
+  merged_from: readonly string[];
+  split_from: string;
+}
+
+export interface Situation {
+  type: "situation";
+  id: string;
+  rev: number;
+  district: number;
+  kind: string;
+  state: "closed" | "open";
+  severity: number;
+  peak: number;
+  opened_ns: number;
+  updated_ns: number;
+  closed_ns: number | null;
+  zones: readonly string[];
+  sites: number;
+  incidents: readonly string[];
+  warning: string;
+  acknowledged_by: string;
+  acknowledged_ns: number | null;
+  annunciated_ns: number | null;
+  history: readonly Step[];
 }
 
 export interface Case {
@@ -248,9 +286,33 @@ export interface CloseCase {
   note?: string;
 }
 
+export interface ConfirmIncident {
+  do: "confirm_incident";
+  incident: string;
+}
+
+export interface DismissIncident {
+  do: "dismiss_incident";
+  incident: string;
+  note?: string;
+}
+
+export interface MergeIncidents {
+  do: "merge_incidents";
+  incident: string;
+  into: string;
+}
+
+export interface SplitIncident {
+  do: "split_incident";
+  incident: string;
+  findings: readonly string[];
+}
+
 export type Body =
   | Finding
   | Incident
+  | Situation
   | Case
   | Order
   | UnitState
@@ -259,7 +321,7 @@ export type Body =
   | CommandResult
   | Trouble;
 
-export type Action = Acknowledge | SendReceipt | Dispatch | CloseCase;
+export type Action = Acknowledge | SendReceipt | Dispatch | CloseCase | ConfirmIncident | DismissIncident | MergeIncidents | SplitIncident;
 
 export type Receipt = Order["state"];
 export type Stage = Case["stage"];

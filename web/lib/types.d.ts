@@ -1,6 +1,6 @@
 // The shapes that are ours alone: what the gateway's HTTP answers look like, and the page's state.
 import type {
-  Action, Body, Case, CommandResult, Device, District, Incident, Order, Place, SupportNeeded, SupportOffer, Text, Unit, UnitState,
+  Action, Body, Case, CommandResult, Device, District, Incident, Order, Place, Situation, SupportNeeded, SupportOffer, Text, Unit, UnitState,
 } from "./messages.js";
 
 export interface Post {
@@ -32,17 +32,25 @@ export interface Metric {
 export interface IncidentKind {
   domain: string;
   name: Text;
-  by: "place" | "zone";
+  by: "place" | "zone" | "device" | "district";
   case_at?: number | null;
   category: string;
   skill: string;
   support_skill: string;
+  next_step: Text;
+  nature?: "incident" | "health" | "warning";
+}
+
+export interface SituationKind {
+  domain: string;
+  name: Text;
   next_step: Text;
 }
 
 export interface Domains {
   metrics: Readonly<Record<string, Metric>>;
   kinds: Readonly<Record<string, IncidentKind>>;
+  situations: Readonly<Record<string, SituationKind>>;
   categories: Readonly<Record<string, { name: Text }>>;
   reasons: Readonly<Record<string, Text>>;
   device_kinds: Readonly<Record<string, { name: Text; icon?: string }>>;
@@ -66,6 +74,7 @@ export interface Support {
 export interface World {
   ready: boolean;
   incidents: ReadonlyMap<string, Incident>;
+  situations: ReadonlyMap<string, Situation>;
   cases: ReadonlyMap<string, Case>;
   orders: ReadonlyMap<string, Order>;
   units: ReadonlyMap<string, UnitState>;
@@ -125,7 +134,7 @@ export interface Clock {
 export interface Pending {
   id: string;
   action: Action;
-  subject: string; // id of the incident or order it is about
+  subject: string; // id of the incident, situation or order it is about
   sent_ms: number;
   phase: "sent" | "accepted";
 }

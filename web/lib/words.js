@@ -19,6 +19,22 @@ export function kindName(book, kind) {
   return book.tongue.name(book.domains.kinds[kind]?.name) || kind;
 }
 
+/** @param {Book} book @param {import("./messages.js").Situation} s */
+export function situationName(book, s) {
+  return book.tongue.name(book.domains.situations[s.kind]?.name) || s.kind;
+}
+
+/** A share as a whole per cent; never 100 % or 0 %, nothing is that sure. @param {number} share */
+export const percent = (share) => `${Math.min(99, Math.max(1, Math.round(share * 100)))}%`;
+
+/** Why a piece of evidence counts less; empty where nothing speaks against it. @param {Book} book @param {Evidence} e */
+export function doubt(book, e) {
+  if (!e.doubt) return "";
+  const key = `doubt.${e.doubt}`;
+  const said = book.tongue.t(key);
+  return said === key ? book.tongue.t("doubt.other") : said;
+}
+
 /** @param {Book} book @param {{ place_name_zh: string, place_name_en: string }} body */
 export function placeName(book, body) {
   return book.tongue.name({ zh: body.place_name_zh, en: body.place_name_en });

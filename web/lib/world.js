@@ -14,6 +14,7 @@ export function emptyWorld() {
   return {
     ready: false,
     incidents: new Map(),
+    situations: new Map(),
     cases: new Map(),
     orders: new Map(),
     units: new Map(),
@@ -74,6 +75,8 @@ function withBody(world, body) {
   switch (body.type) {
     case "incident":
       return { ...world, incidents: newest(world.incidents, body) };
+    case "situation":
+      return { ...world, situations: newest(world.situations, body) };
     case "case":
       return { ...world, cases: newest(world.cases, body) };
     case "order":
@@ -122,8 +125,10 @@ function prune(world) {
   const gone = new Set(closed.slice(0, closed.length - CLOSED_KEPT).map((i) => i.id));
   /** @template T @param {ReadonlyMap<string, T>} map @param {(v: T) => string} of */
   const keep = (map, of) => new Map([...map].filter(([, v]) => !gone.has(of(v))));
+  const used = new Set([...world.incidents.values()].map((i) => i.situation));
   return {
     ...world,
+    situations: new Map([...world.situations].filter(([id, s]) => s.state === "open" || used.has(id))),
     incidents: keep(world.incidents, (i) => i.id),
     cases: keep(world.cases, (c) => c.incident),
     orders: keep(world.orders, (o) => o.incident),

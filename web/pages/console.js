@@ -3,14 +3,14 @@ import { render } from "../lit.js";
 import { due, quiet, silence } from "../lib/alarm.js";
 import { flooded, hold, pick, ROWS_AT_MOST, rows, shownLevel } from "../lib/alerts.js";
 import { candidates } from "../lib/candidates.js";
-import { clock, msOf, number } from "../lib/format.js";
+import { msOf, number } from "../lib/format.js";
 import { limitsOf } from "../lib/limits.js";
 import { quantile } from "../lib/latency.js";
-import { errorText, kindName, lead, levelName, placeName, unitOf } from "../lib/words.js";
+import { errorText, kindName, lead, levelName, placeName, situationName, unitOf } from "../lib/words.js";
 import { ROMAN } from "../lib/severity.js";
 import { around, Curve } from "../io/curve.js";
 import { bootstrap, getJson, HttpError, readRegistry } from "../io/http.js";
-import { asked, recall, remember, uuid } from "../io/prefs.js";
+import { asked, recall, remember } from "../io/prefs.js";
 import { Socket } from "../io/socket.js";
 import { Sound } from "../io/sound.js";
 import { CityMap } from "../map/map.js";
@@ -21,19 +21,18 @@ import { banners, foot, head } from "../views/head.js";
 import { list } from "../views/list.js";
 import { over } from "../views/over.js";
 import { overview } from "../views/overview.js";
+import { course, members } from "../views/situation.js";
 import { work } from "../views/work.js";
+import { Commands } from "./commands.js";
 import { listenKeys } from "./keys.js";
 import { announcer, byId, firstTongue, Hearing, otherTongue, painter } from "./store.js";
 
 /** @typedef {import("../lib/messages.js").Incident} Incident */
-/** @typedef {import("../lib/messages.js").Action} Action */
+/** @typedef {import("../lib/alerts.js").Alert} Alert */
 /** @typedef {import("../views/model.js").ConsoleModel} Model */
 /** @typedef {import("../views/model.js").ConsoleActs} Acts */
 /** @typedef {import("../lib/types.js").ServerMessage} ServerMessage */
-/** @typedef {import("../lib/types.js").ServerError} ServerError */
 
-const NOTICE_MS = { ok: 6000, bad: 15_000 };
-const RESULT_MS = 10_000;
 const RETRY_MS = 3000;
 const MAP_MS = 200;
 
@@ -93,9 +92,6 @@ function run(known, tongue) {
   const touch = { hover: false, focus: false, scroll: false };
   /** @type {ReadonlySet<string>} */ let openGroups = new Set();
   /** @type {Model["dialog"]} */ let dialog = post ? null : { type: "post" };
-  /** @type {ReadonlyMap<string, import("../lib/types.js").Pending>} */ let pending = new Map();
-  /** @type {readonly import("../lib/types.js").Notice[]} */ let told = [];
-  let nextNotice = 1;
   let alarm = quiet();
   let theme = /** @type {"dark" | "light"} */ (recall("theme.console", "dark"));
   let keysOn = recall("keys", true);
@@ -115,16 +111,27 @@ function run(known, tongue) {
   const words = (/** @type {Incident} */ i) =>
     `${kindName(book, i.kind)} ${placeName(book, i)} ${i.place} ${i.id} ${i.evidence.map((e) => e.device).join(" ")}`;
   const zone = (/** @type {Incident} */ i) => book.registry.places.get(i.place)?.zone ?? i.place;
-  const title = (/** @type {Incident} */ i) => `${kindName(book, i.kind)} ${placeName(book, i)}`;
+  const title = (/** @type {Alert} */ i) => (i.type === "situation" ? situationName(book, i) : `${kindName(book, i.kind)} ${placeName(book, i)}`);
   const incident = () => (chosen ? (hearing.world.incidents.get(chosen) ?? null) : null);
+  const situation = () => (chosen ? (hearing.world.situations.get(chosen) ?? null) : null);
+  const alerts = () => [...hearing.world.incidents.values(), ...hearing.world.situations.values()];
+  const commands = new Commands({
+    paint: () => paint(),
+    socket: () => socket,
+    tongue: () => book.tongue,
+    name(id) {
+      const found = hearing.world.incidents.get(id) ?? hearing.world.situations.get(id);
+      return found ? title(found) : id;
+    },
+  });
 
   /** The facts as the views want them. @returns {Model} */
   function model() {
     const { world } = hearing;
     const now = hearing.now();
-    const { shown: sorted, hidden } = pick(world, look, words);
+    const { shown: sorted, told, hidden } = pick(world, look, words);
     const flood = flooded(world.incidents.values(), now.event_ms);
-    const fresh = rows(sorted, { flood, zone, open: openGroups, chosen });
+    const fresh = rows(sorted, { flood, zone, open: openGroups, chosen, told });
     const holding = touch.hover || touch.focus || touch.scroll;
     held = holding ? (held ?? shown) : null;
     const list = hold(fresh, held && held.length ? held : null);
@@ -132,8 +139,10 @@ function run(known, tongue) {
     const here = new Set(shown.flatMap((r) => (r.type === "group" ? r.ids : [r.id])));
     const wait = new Set(list.waiting.flatMap((r) => (r.type === "group" ? r.ids : [r.id])).filter((id) => !here.has(id)));
     const top = shown[0];
-    if (!chosen && !left && top?.type === "one" && world.ready) pickIncident(top.id);
+    if (!chosen && !left && top && top.type !== "group" && world.ready) choose(top.id);
     const i = incident();
+    const s = i ? null : situation();
+    const where = (i ?? s)?.district;
     return {
       book,
       world,
@@ -146,12 +155,13 @@ function run(known, tongue) {
       flood,
       openGroups,
       chosen: i,
+      situation: s,
       now,
       link: hearing.link,
       services: hearing.services,
       latency: { p50: quantile(hearing.samples, now.local_ms, 0.5), p99: quantile(hearing.samples, now.local_ms, 0.99) },
-      pending,
-      notices: told,
+      pending: commands.pending,
+      notices: commands.told,
       dialog,
       candidates: dialog?.type === "dispatch" ? crews(dialog.incident) : [],
       layers,
@@ -160,7 +170,7 @@ function run(known, tongue) {
       theme,
       keys: keysOn,
       canAct: hearing.link.phase === "live" && world.ready && post !== null,
-      mayAct: post !== null && i !== null && (post.district < 0 || post.district === i.district),
+      mayAct: post !== null && where !== undefined && (post.district < 0 || post.district === where),
       curve: curveState,
       evidence,
     };
@@ -172,7 +182,7 @@ function run(known, tongue) {
     return i ? candidates(i, book.registry, hearing.world, book.domains.kinds[i.kind]?.skill ?? "") : [];
   }
 
-  const ringing = () => due(alarm, hearing.world.incidents.values(), post?.district ?? -1).repeat.length;
+  const ringing = () => due(alarm, alerts(), post?.district ?? -1).repeat.length;
 
   let mapShown = 0;
   /** @type {number | undefined} */ let mapDue;
@@ -209,16 +219,18 @@ function run(known, tongue) {
     byId("skip").textContent = t("skip");
     byId("list").setAttribute("aria-label", t("list.title"));
     byId("detail").setAttribute("aria-label", t("detail.label"));
-    byId("detail").hidden = m.chosen === null;
-    byId("overview").hidden = m.chosen !== null;
+    const nothing = m.chosen === null && m.situation === null;
+    byId("detail").hidden = nothing;
+    byId("detail").classList.toggle("wide", m.situation !== null);
+    byId("overview").hidden = !nothing;
     put("head", head(m, acts));
     put("banners", banners(m, acts));
     put("list", list(m, acts));
     put("over", over(m, acts));
     put("what", what(m, acts));
-    put("signalhead", signal(m));
-    put("work", work(m));
-    put("overview", m.chosen ? "" : overview(m, acts));
+    put("signalhead", m.situation ? members(m, acts) : signal(m));
+    put("work", m.situation ? course(m) : work(m));
+    put("overview", nothing ? overview(m, acts) : "");
     put("foot", foot(m, acts));
     put("dialogs", dialogs(m, acts));
     put("notices", notices(m.notices, book.tongue, acts.dismiss));
@@ -255,15 +267,15 @@ function run(known, tongue) {
   /** What a message means beside the picture: sounds, announcements, results, the live curve. @param {ServerMessage} message */
   function hear(message) {
     if (message.type === "values") curve.take(message.rows);
-    if (message.type === "snapshot") announced = new Set([...hearing.world.incidents.values()].map((i) => `${i.id}:${i.severity}`));
-    if (message.type === "delta" && message.body.type === "incident") announce(message.body);
-    if (message.type === "result") settle(message.body);
+    if (message.type === "snapshot") announced = new Set(alerts().flatMap((i) => (i.annunciated_ns === null ? [] : [`${i.id}:${i.severity}`])));
+    if (message.type === "delta" && (message.body.type === "incident" || message.body.type === "situation")) announce(message.body);
+    if (message.type === "result") commands.settle(message.body);
   }
 
-  /** @param {Incident} i */
+  /** @param {Alert} i */
   function announce(i) {
     const key = `${i.id}:${i.severity}`;
-    if (i.state !== "open" || i.acknowledged_by || announced.has(key)) return;
+    if (i.annunciated_ns === null || i.state !== "open" || i.acknowledged_by || announced.has(key)) return;
     announced.add(key);
     const line = book.tongue.t("announce.new", { level: levelName(book, shownLevel(i)), what: title(i) });
     if (shownLevel(i) === 1) cry(line);
@@ -271,7 +283,7 @@ function run(known, tongue) {
   }
 
   function ring() {
-    const now = due(alarm, hearing.world.incidents.values(), post?.district ?? -1);
+    const now = due(alarm, alerts(), post?.district ?? -1);
     alarm = now.alarm;
     sound.repeat(now.repeat.length > 0 && !sound.muted);
     if (now.once) sound.chime();
@@ -285,7 +297,7 @@ function run(known, tongue) {
   }
 
   /** @param {string | null} id */
-  function pickIncident(id) {
+  function choose(id) {
     if (chosen === id) return;
     chosen = id;
     evidence = "";
@@ -293,71 +305,6 @@ function run(known, tongue) {
     watch();
     paint();
   }
-
-  /** @param {"ok" | "bad"} tone @param {string} text */
-  function tell(tone, text) {
-    const id = nextNotice++;
-    told = [...told.slice(-4), { id, tone, text }];
-    setTimeout(() => acts.dismiss(id), NOTICE_MS[tone]);
-    paint();
-  }
-
-  /** Sends a command; it shows as pending until its result, or the reason why not, is here. @param {Action} action @param {string} subject */
-  function command(action, subject) {
-    const id = uuid();
-    pending = new Map(pending).set(id, { id, action, subject, sent_ms: Date.now(), phase: "sent" });
-    paint();
-    transmit(id);
-  }
-
-  /** @param {string} id */
-  async function transmit(id) {
-    const p = pending.get(id);
-    if (!p || !socket) return;
-    try {
-      await socket.ask({ do: "command", command_id: id, action: p.action });
-      if (pending.has(id)) pending = new Map(pending).set(id, { ...p, phase: "accepted" });
-      setTimeout(() => {
-        if (pending.has(id)) roll(id, { code: "net.noresult", message: "no result" });
-      }, RESULT_MS);
-    } catch (error) {
-      const e = /** @type {ServerError} */ (error);
-      if (e.code === "net.lost") return; // goes again after the line is back; the server drops repeats
-      if (e.code === "net.silent") transmit(id);
-      else roll(id, e);
-    }
-    paint();
-  }
-
-  /** @param {import("../lib/messages.js").CommandResult} result */
-  function settle(result) {
-    const p = pending.get(result.command_id);
-    if (!p) return;
-    if (!result.ok) {
-      roll(p.id, { code: result.code, message: result.message, args: result.args });
-      return;
-    }
-    const rest = new Map(pending);
-    rest.delete(p.id);
-    pending = rest;
-    tell("ok", book.tongue.t(`notice.${p.action.do}`, { what: subjectName(p.subject), at: clock(msOf(result.t_ns)) }));
-  }
-
-  /** @param {string} id @param {ServerError} error */
-  function roll(id, error) {
-    const p = pending.get(id);
-    if (!p) return;
-    const rest = new Map(pending);
-    rest.delete(id);
-    pending = rest;
-    tell("bad", book.tongue.t("notice.failed", { what: subjectName(p.subject), why: errorText(book.tongue, error) }));
-  }
-
-  /** @param {string} id */
-  const subjectName = (id) => {
-    const i = hearing.world.incidents.get(id);
-    return i ? title(i) : id;
-  };
 
   function connect() {
     socket?.close();
@@ -372,7 +319,7 @@ function run(known, tongue) {
         hearing.heard(link);
         if (back) {
           watch();
-          for (const p of pending.values()) if (p.phase === "sent") transmit(p.id);
+          commands.again();
         }
         paint();
       },
@@ -384,7 +331,7 @@ function run(known, tongue) {
   const acts = {
     choose(id) {
       left = id === null;
-      pickIncident(id);
+      choose(id);
       paint();
     },
     filter(filter) {
@@ -429,7 +376,20 @@ function run(known, tongue) {
       shown = [];
       paint();
     },
-    acknowledge: (id) => command({ do: "acknowledge", incident: id }, id),
+    acknowledge: (id) => commands.send({ do: "acknowledge", incident: id }, id),
+    confirm: (id) => commands.send({ do: "confirm_incident", incident: id }, id),
+    reject(id, note) {
+      acts.openDialog(null);
+      commands.send({ do: "dismiss_incident", incident: id, note }, id);
+    },
+    merge(id, into) {
+      acts.openDialog(null);
+      commands.send({ do: "merge_incidents", incident: id, into }, id);
+    },
+    split(id, findings) {
+      acts.openDialog(null);
+      commands.send({ do: "split_incident", incident: id, findings }, id);
+    },
     openDialog(next) {
       byId("dialogs").querySelector("dialog")?.close();
       dialog = next;
@@ -437,12 +397,12 @@ function run(known, tongue) {
     },
     dispatch(id, unit) {
       acts.openDialog(null);
-      command({ do: "dispatch", incident: id, unit }, id);
+      commands.send({ do: "dispatch", incident: id, unit }, id);
     },
     closeCase(id, result, note) {
       acts.openDialog(null);
       const found = hearing.world.incidents.get(id);
-      if (found?.case) command({ do: "close_case", case: found.case, result, note }, id);
+      if (found?.case) commands.send({ do: "close_case", case: found.case, result, note }, id);
     },
     goTo() {
       const i = incident();
@@ -490,7 +450,7 @@ function run(known, tongue) {
       paint();
     },
     silence() {
-      alarm = silence(alarm, hearing.world.incidents.values(), post?.district ?? -1);
+      alarm = silence(alarm, alerts(), post?.district ?? -1);
       ring();
       paint();
     },
@@ -499,10 +459,7 @@ function run(known, tongue) {
       remember("keys", on);
       paint();
     },
-    dismiss(id) {
-      told = told.filter((n) => n.id !== id);
-      paint();
-    },
+    dismiss: (id) => commands.dismiss(id),
     evidence(finding) {
       evidence = finding;
       paint();

@@ -64,6 +64,9 @@ export function listenKeys({ acts, keysOn, dialog, chosen, crews, canAct }) {
       case "a":
         button("acknowledge");
         return true;
+      case "v":
+        button("confirm");
+        return true;
       case "d":
         if (i && button("dispatch")) acts.openDialog({ type: "dispatch", incident: i.id });
         return true;
@@ -90,11 +93,11 @@ export function listenKeys({ acts, keysOn, dialog, chosen, crews, canAct }) {
     }
   }
 
-  /** Whether the act is offered now; acknowledge is done at once. @param {string} act */
+  /** Whether the act is offered now; acknowledge and confirm are done at once. @param {string} act */
   function button(act) {
     const found = document.querySelector(`#what [data-act=${act}]`);
     if (!(found instanceof HTMLButtonElement) || found.disabled) return false;
-    if (act === "acknowledge") found.click();
+    if (act === "acknowledge" || act === "confirm") found.click();
     return true;
   }
 

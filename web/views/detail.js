@@ -1,8 +1,10 @@
 // What is known about the chosen incident, and what can be done about it now.
 import { html, nothing } from "../lit.js";
 import { age, clock, msOf, number, stamp } from "../lib/format.js";
-import { shownLevel, unacked } from "../lib/alerts.js";
-import { deviceName, districtName, kindName, lead, metricName, nextStep, placeName, reason, unitOf, whoName } from "../lib/words.js";
+import { doubtful, shownLevel, unacked } from "../lib/alerts.js";
+import { belief } from "./belief.js";
+import { situation } from "./situation.js";
+import { deviceName, doubt, districtName, kindName, lead, metricName, nextStep, placeName, reason, unitOf, whoName } from "../lib/words.js";
 import { shape, spelled } from "./mark.js";
 
 /** @typedef {import("./model.js").ConsoleModel} Model */
@@ -16,7 +18,7 @@ const LIVE = new Set(["sent", "delivered", "seen", "accepted", "en_route", "on_s
 export function what(m, act) {
   const i = m.chosen;
   const { t } = m.book.tongue;
-  if (!i) return nothing;
+  if (!i) return m.situation ? situation(m, act, m.situation) : nothing;
   const e = lead(i);
   const skill = m.book.domains.kinds[i.kind]?.skill ?? "";
   return html`
@@ -32,6 +34,7 @@ export function what(m, act) {
       <span>${t(`state.${i.state}`)}</span>
     </p>
     <p class="reason">${e ? reason(m.book, e) : t("detail.noreason")}</p>
+    ${belief(m, act, i)}
     ${actions(m, act, i)}
     ${i.state === "open" ? html`<p class="nextstep"><span>${t("next")}</span> ${nextStep(m.book, skill, i)}</p>` : nothing}
     ${evidence(m, act, i)}
@@ -50,11 +53,18 @@ function actions(m, act, i) {
   const busy = [...m.world.orders.values()].some((o) => o.case && o.case === i.case && LIVE.has(o.state));
   return html`
     <div class="acts">
+      ${doubtful(i) && !over
+        ? html`<button class="btn primary" data-act="confirm" ?disabled=${off || doing("confirm_incident")} @click=${() => act.confirm(i.id)}>
+            ${doing("confirm_incident") ? t("pending") : t("act.confirm")} <kbd>v</kbd>
+          </button>`
+        : nothing}
       ${unacked(i)
         ? html`<button class="btn primary" data-act="acknowledge" ?disabled=${off || doing("acknowledge")} @click=${() => act.acknowledge(i.id)}>
             ${doing("acknowledge") ? t("pending") : t("act.acknowledge")} <kbd>a</kbd>
           </button>`
-        : html`<span class="done-by">${t("detail.acked", { by: whoName(m.book, i.acknowledged_by), at: clock(msOf(i.acknowledged_ns ?? i.updated_ns)) })}</span>`}
+        : i.acknowledged_by === ""
+          ? nothing
+          : html`<span class="done-by">${t("detail.acked", { by: whoName(m.book, i.acknowledged_by), at: clock(msOf(i.acknowledged_ns ?? i.updated_ns)) })}</span>`}
       <button class="btn" data-act="dispatch" ?disabled=${off || over || doing("dispatch")} @click=${() => act.openDialog({ type: "dispatch", incident: i.id })}>
         ${doing("dispatch") ? t("pending") : t("act.dispatch")} <kbd>d</kbd>
       </button>
@@ -71,7 +81,17 @@ function actions(m, act, i) {
             <button class="btn" data-act="false_alarm" ?disabled=${off || doing("close_case")} @click=${() => act.openDialog({ type: "close", incident: i.id, result: "false_alarm" })}>
               ${t("act.false_alarm")}
             </button>`
-        : nothing}
+        : over || i.case
+          ? nothing
+          : html`<button class="btn" data-act="reject" ?disabled=${off || doing("dismiss_incident")} @click=${() => act.openDialog({ type: "reject", incident: i.id })}>
+              ${doing("dismiss_incident") ? t("pending") : t("act.false_alarm")}
+            </button>`}
+      ${over
+        ? nothing
+        : html`<button class="btn quiet" data-act="merge" ?disabled=${off || doing("merge_incidents")} @click=${() => act.openDialog({ type: "merge", incident: i.id })}>${t("act.merge")}</button>
+            ${i.evidence.length > 1
+              ? html`<button class="btn quiet" data-act="split" ?disabled=${off || doing("split_incident")} @click=${() => act.openDialog({ type: "split", incident: i.id })}>${t("act.split")}</button>`
+              : nothing}`}
       <button class="btn quiet" @click=${act.goTo}>${t("act.goto")} <kbd>m</kbd></button>
     </div>
     ${!m.mayAct && m.post ? html`<p class="note">${t("act.elsewhere", { district: districtName(m.book, i.district) })}</p>` : nothing}
@@ -99,6 +119,7 @@ function evidence(m, act, i) {
             <span class="dev">${deviceName(m.book, e)}</span>
             <b class="num">${number(e.value)} ${unitOf(m.book, e.metric)}</b>
             <span class="say">${e.level ? reason(m.book, e) : t("evidence.over", { at: clock(msOf(e.t_ns)) })}</span>
+            ${e.doubt && e.level ? html`<span class="doubt">${t("evidence.doubt", { why: doubt(m.book, e) })}</span>` : nothing}
           </button>
         </li>`,
       )}

@@ -1,7 +1,8 @@
 // Questions that must be answered before going on. The browser's own dialog keeps the focus inside.
 import { html, nothing } from "../lit.js";
-import { distance } from "../lib/format.js";
-import { districtName, kindName, placeName, skillName, whoName } from "../lib/words.js";
+import { clock, distance, msOf, number } from "../lib/format.js";
+import { metres } from "../lib/geo.js";
+import { deviceName, districtName, kindName, placeName, skillName, unitOf, whoName } from "../lib/words.js";
 import { spelled } from "./mark.js";
 import { shownLevel } from "../lib/alerts.js";
 
@@ -18,6 +19,9 @@ export function dialogs(m, act) {
     help: () => t("help.title"),
     dispatch: () => t("dispatch.title"),
     close: () => t(d.type === "close" && d.result === "false_alarm" ? "false.title" : "close.title"),
+    reject: () => t("false.title"),
+    merge: () => t("merge.title"),
+    split: () => t("split.title"),
   }[d.type]();
   return html`<dialog
     class=${d.type}
@@ -31,6 +35,8 @@ export function dialogs(m, act) {
     ${d.type === "post" ? posts(m, act) : nothing} ${d.type === "help" ? help(m, act) : nothing}
     ${d.type === "dispatch" ? dispatch(m, act, d.incident) : nothing}
     ${d.type === "close" ? close(m, act, d.incident, d.result) : nothing}
+    ${d.type === "reject" ? reject(m, act, d.incident) : nothing} ${d.type === "merge" ? merge(m, act, d.incident) : nothing}
+    ${d.type === "split" ? split(m, act, d.incident) : nothing}
   </dialog>`;
 }
 
@@ -104,6 +110,75 @@ function close(m, act, id, result) {
   </form>`;
 }
 
+/** @param {Model} m @param {Acts} act @param {string} id */
+function reject(m, act, id) {
+  const { t } = m.book.tongue;
+  const i = m.world.incidents.get(id);
+  if (!i) return nothing;
+  return html`<form
+    method="dialog"
+    @submit=${(/** @type {SubmitEvent} */ e) => {
+      e.preventDefault();
+      act.reject(id, /** @type {HTMLTextAreaElement} */ (/** @type {HTMLFormElement} */ (e.target).elements.namedItem("note")).value.trim());
+    }}
+  >
+    <p><b>${kindName(m.book, i.kind)}<span class="dot">·</span>${placeName(m.book, i)}</b></p>
+    <p>${t("reject.say")}</p>
+    <label class="field">${t("close.note")}<textarea name="note" rows="3" maxlength="200" required></textarea></label>
+    <p class="endrow">
+      <button type="button" class="btn" @click=${() => act.openDialog(null)}>${t("cancel")} <kbd>Esc</kbd></button>
+      <button type="submit" class="btn primary">${t("act.false_alarm")}</button>
+    </p>
+  </form>`;
+}
+
+/** @param {Model} m @param {Acts} act @param {string} id */
+function merge(m, act, id) {
+  const { t } = m.book.tongue;
+  const i = m.world.incidents.get(id);
+  if (!i) return nothing;
+  const others = [...m.world.incidents.values()]
+    .filter((o) => o.id !== id && o.kind === i.kind && o.district === i.district && o.state !== "closed")
+    .map((o) => ({ o, m: metres(i, o) }))
+    .sort((a, b) => a.m - b.m)
+    .slice(0, 9);
+  return html`<p><b>${kindName(m.book, i.kind)}<span class="dot">·</span>${placeName(m.book, i)}</b></p>
+    <p>${t(others.length ? "merge.say" : "merge.none")}</p>
+    <ul class="choices">
+      ${others.map(
+        ({ o, m: far }) => html`<li><button class="choice" data-into=${o.id} ?disabled=${!m.canAct} @click=${() => act.merge(id, o.id)}>
+          <b>${placeName(m.book, o)}</b><span class="muted">${spelled(m.book, shownLevel(o))} ${clock(msOf(o.opened_ns))} ${distance(t, far)}</span>
+        </button></li>`,
+      )}
+    </ul>
+    <p class="endrow"><button class="btn" @click=${() => act.openDialog(null)}>${t("cancel")} <kbd>Esc</kbd></button></p>`;
+}
+
+/** @param {Model} m @param {Acts} act @param {string} id */
+function split(m, act, id) {
+  const { t } = m.book.tongue;
+  const i = m.world.incidents.get(id);
+  if (!i) return nothing;
+  return html`<form
+    method="dialog"
+    @submit=${(/** @type {SubmitEvent} */ e) => {
+      e.preventDefault();
+      const picked = new FormData(/** @type {HTMLFormElement} */ (e.target)).getAll("finding").map(String);
+      if (picked.length > 0 && picked.length < i.evidence.length) act.split(id, picked);
+    }}
+  >
+    <p>${t("split.say")}</p>
+    ${i.evidence.map(
+      (e) => html`<label class="check"><input type="checkbox" name="finding" value=${e.finding} /> ${t(`source.${e.source}`)} ${deviceName(m.book, e)}
+        <b class="num">${number(e.value)} ${unitOf(m.book, e.metric)}</b></label>`,
+    )}
+    <p class="endrow">
+      <button type="button" class="btn" @click=${() => act.openDialog(null)}>${t("cancel")} <kbd>Esc</kbd></button>
+      <button type="submit" class="btn primary">${t("act.split.do")}</button>
+    </p>
+  </form>`;
+}
+
 /** @param {Model} m @param {Acts} act */
 function help(m, act) {
   const { t } = m.book.tongue;
@@ -112,6 +187,7 @@ function help(m, act) {
     ["k", "key.up"],
     ["Enter", "key.open"],
     ["a", "key.acknowledge"],
+    ["v", "key.confirm"],
     ["d", "key.dispatch"],
     ["c", "key.close"],
     ["m", "key.map"],

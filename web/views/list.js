@@ -1,9 +1,9 @@
 // The alert list: each row says what, where, since when, why, who has it and what is next.
 import { html, nothing, repeat, live } from "../lit.js";
 import { age, msOf, stamp } from "../lib/format.js";
-import { counts, shownLevel, todo, unacked } from "../lib/alerts.js";
+import { counts, doubtful, shownLevel, todo, unacked } from "../lib/alerts.js";
 import { LEVELS } from "../lib/severity.js";
-import { districtName, holder, kindName, lead, levelName, placeName, reason } from "../lib/words.js";
+import { districtName, holder, kindName, lead, levelName, percent, placeName, reason, situationName, whoName } from "../lib/words.js";
 import { mark } from "./mark.js";
 
 /** @typedef {import("./model.js").ConsoleModel} Model */
@@ -21,6 +21,7 @@ export function list(m, act) {
       <h2 class="unseen">${t("list.title")}</h2>
       <ul class="tally" aria-label=${t("list.tally")}>
         ${LEVELS.map((l) => html`<li class=${n[l] ? "" : "none"} title=${levelName(m.book, l)}>${mark(m.book, l)}<b class="num">${n[l]}</b></li>`)}
+        ${n.doubtful ? html`<li title=${t("list.doubtful")}>${t("standing.candidate")} <b class="num">${n.doubtful}</b></li>` : nothing}
       </ul>
       ${m.waiting
         ? html`<button class="pill strong" @click=${act.release}>${t("list.new", { n: m.waiting })} <kbd>n</kbd></button>`
@@ -63,7 +64,7 @@ export function list(m, act) {
       ${repeat(
         m.rows,
         (r) => r.id,
-        (r, at) => (r.type === "group" ? group(m, act, r) : one(m, act, r.id, at)),
+        (r, at) => (r.type === "group" ? group(m, act, r) : r.type === "situation" ? fold(m, act, r, at) : one(m, act, r.id, at)),
       )}
       ${m.beyond ? html`<li class="say">${t("list.beyond", { n: m.beyond })}</li>` : nothing}
       ${m.rows.length === 0 ? empty(m) : nothing}
@@ -95,7 +96,7 @@ function one(m, act, id, at) {
   const busy = [...m.pending.values()].some((p) => p.subject === id);
   return html`<li>
     <button
-      class="row ${waits ? "unacked" : ""} ${i.state} ${chosen ? "chosen" : ""}"
+      class="row ${waits ? "unacked" : ""} ${i.state} ${doubtful(i) ? "doubtful" : ""} ${chosen ? "chosen" : ""}"
       data-id=${id}
       aria-current=${chosen ? "true" : "false"}
       tabindex=${chosen || (!m.chosen && at === 0) ? 0 : -1}
@@ -110,7 +111,7 @@ function one(m, act, id, at) {
         ${m.look.district !== i.district ? html`<span class="tag">${districtName(m.book, i.district)}</span>` : nothing}
         <span class="tag">${status(m, i)}</span>
         <span class="hold">${busy ? t("pending") : holder(m.book, i, m.world)}</span>
-        <span class="next">${t("evidence.n", { n: i.evidence.length })} <b>${t(`todo.${todo(i, m.world)}`)}</b></span>
+        <span class="next">${i.state === "open" ? t("belief.short", { p: percent(i.confidence) }) : ""} ${t("evidence.n", { n: i.evidence.length })} <b>${t(`todo.${todo(i, m.world)}`)}</b></span>
       </span>
     </button>
   </li>`;
@@ -119,8 +120,46 @@ function one(m, act, id, at) {
 /** @param {Model} m @param {Incident} i */
 function status(m, i) {
   const { t } = m.book.tongue;
+  if (i.state === "open" && doubtful(i)) return t("standing.candidate");
+  if (i.state === "open" && i.annunciated_ns === null) return t("status.told");
   if (i.state === "open") return unacked(i) ? t("status.unacked") : t("status.acked");
   return t(i.state === "cleared" ? (unacked(i) ? "status.cleared_unacked" : "status.cleared") : "status.closed");
+}
+
+/** A situation: one row for all it tells of. @param {Model} m @param {Acts} act @param {import("../lib/alerts.js").Fold} f @param {number} at */
+function fold(m, act, f, at) {
+  const s = m.world.situations.get(f.id);
+  if (!s) return nothing;
+  const { t } = m.book.tongue;
+  const open = m.openGroups.has(f.id);
+  const chosen = m.situation?.id === f.id;
+  const places = f.ids.flatMap((id) => m.world.incidents.get(id) ?? []).map((i) => placeName(m.book, i));
+  const busy = [...m.pending.values()].some((p) => p.subject === f.id);
+  return html`<li class="fold">
+    <button
+      class="row situation ${unacked(s) ? "unacked" : ""} ${s.state} ${chosen ? "chosen" : ""}"
+      data-id=${f.id}
+      aria-current=${chosen ? "true" : "false"}
+      tabindex=${chosen || (!m.chosen && !m.situation && at === 0) ? 0 : -1}
+      @click=${() => act.choose(f.id)}
+    >
+      <span class="icon">${mark(m.book, shownLevel(s))}</span>
+      <span class="title">${situationName(m.book, s)} <b class="num">${t("situation.sites", { n: s.sites })}</b></span>
+      <span class="since num">${stamp(msOf(s.opened_ns), m.now.event_ms)}</span>
+      <span class="why">${places.slice(0, 3).join(t("list.comma"))}${places.length > 3 ? t("list.more") : ""}</span>
+      <span class="age">${age(t, m.now.event_ms - msOf(s.opened_ns))}</span>
+      <span class="who">
+        ${m.look.district !== s.district ? html`<span class="tag">${districtName(m.book, s.district)}</span>` : nothing}
+        <span class="tag">${t(s.state === "closed" ? "status.closed" : unacked(s) ? "status.unacked" : "status.acked")}</span>
+        <span class="hold">${busy ? t("pending") : s.acknowledged_by ? t("holder.acked", { by: whoName(m.book, s.acknowledged_by) }) : ""}</span>
+      </span>
+    </button>
+    ${f.ids.length
+      ? html`<button class="unfold" data-fold=${f.id} aria-expanded=${open} @click=${() => act.toggleGroup(f.id)}>
+          ${t(open ? "situation.fold" : "situation.unfold", { n: f.ids.length })}
+        </button>`
+      : nothing}
+  </li>`;
 }
 
 /** @param {Model} m @param {Acts} act @param {import("../lib/alerts.js").Group} g */

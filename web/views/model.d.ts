@@ -2,7 +2,7 @@
 import type { Alarm } from "../lib/alarm.js";
 import type { Filter, Look, Row } from "../lib/alerts.js";
 import type { Book } from "../lib/words.js";
-import type { Case, Incident, Order } from "../lib/messages.js";
+import type { Case, Incident, Order, Situation } from "../lib/messages.js";
 import type { Candidate } from "../lib/candidates.js";
 import type { Link, Notice, Pending, Post, World } from "../lib/types.js";
 
@@ -10,7 +10,10 @@ export type Dialog =
   | { type: "post" }
   | { type: "help" }
   | { type: "dispatch"; incident: string }
-  | { type: "close"; incident: string; result: "pass" | "false_alarm" };
+  | { type: "close"; incident: string; result: "pass" | "false_alarm" }
+  | { type: "reject"; incident: string }
+  | { type: "merge"; incident: string }
+  | { type: "split"; incident: string };
 
 export interface Layers {
   cameras: boolean;
@@ -32,6 +35,7 @@ export interface ConsoleModel {
   flood: boolean;
   openGroups: ReadonlySet<string>;
   chosen: Incident | null;
+  situation: Situation | null; // chosen instead of an incident
   now: { event_ms: number; server_ms: number; local_ms: number; offset_ms: number };
   link: Link;
   services: { kafka: boolean; database: boolean; fed_ms: number | null };
@@ -65,6 +69,10 @@ export interface ConsoleActs {
   openDialog(dialog: Dialog | null): void;
   dispatch(incident: string, unit: string): void;
   closeCase(incident: string, result: "pass" | "false_alarm", note: string): void;
+  confirm(incident: string): void;
+  reject(incident: string, note: string): void;
+  merge(incident: string, into: string): void;
+  split(incident: string, findings: readonly string[]): void;
   goTo(): void;
   wholeCity(): void;
   layer(name: keyof Layers): void;

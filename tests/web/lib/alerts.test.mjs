@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as alerts from "../../../web/lib/alerts.js";
 import { due, quiet, silence } from "../../../web/lib/alarm.js";
 import { emptyWorld } from "../../../web/lib/world.js";
-import { incident, order } from "./make.mjs";
+import { incident, order, situation } from "./make.mjs";
 
 const world = (...incidents) => ({ ...emptyWorld(), incidents: new Map(incidents.map((i) => [i.id, i])) });
 const look = { filter: "active", query: "", district: 0, own: false };
@@ -56,7 +56,7 @@ test("in a flood mild ones of a kind and zone share a row, grave and chosen ones
   const mild = [incident(), incident(), incident()];
   const grave = incident({ severity: 2 });
   const chosen = incident();
-  const how = { flood: true, zone: () => "Z1", open: new Set(), chosen: chosen.id };
+  const how = { flood: true, zone: () => "Z1", open: new Set(), chosen: chosen.id, told: new Map() };
   const rows = alerts.rows([grave, chosen, ...mild], how);
   assert.deepEqual(rows.map((r) => r.type), ["one", "one", "group"]);
   assert.deepEqual(rows[2].ids, ids(mild));
@@ -86,4 +86,43 @@ test("I sounds until silenced, II once, III never, and a new I sounds again", ()
   assert.equal(due(alarm, [one, incident({ severity: 1 })], 0).repeat.length, 1);
   assert.equal(due(quiet(), [incident({ severity: 1, district: 1 })], 0).repeat.length, 0);
   assert.equal(due(quiet(), [incident({ severity: 1, district: 1 })], -1).repeat.length, 1);
+});
+
+test("what a situation tells of is under its row, and level I stands beside it", () => {
+  const storm = situation({ id: "S", severity: 2 });
+  const told = [incident({ situation: "S", annunciated_ns: null }), incident({ situation: "S", severity: 4, annunciated_ns: null })];
+  const grave = incident({ situation: "S", severity: 1 });
+  const apart = incident({ severity: 3 });
+  const w = { ...world(...told, grave, apart), situations: new Map([["S", storm]]) };
+  const picked = alerts.pick(w, look, () => "");
+  assert.deepEqual(ids(picked.shown), ids([grave, storm, apart]));
+  const how = { flood: false, zone: () => "", open: new Set(), chosen: null, told: picked.told };
+  const row = alerts.rows(picked.shown, how)[1];
+  assert.deepEqual([row.type, row.ids], ["situation", ids(told)]);
+  const open = alerts.rows(picked.shown, { ...how, open: new Set(["S"]) });
+  assert.deepEqual(ids(open), [grave.id, "S", ...ids(told), apart.id]);
+});
+
+test("over, a situation lets its incidents speak for themselves", () => {
+  const late = incident({ situation: "S", annunciated_ns: null });
+  const w = { ...world(late), situations: new Map([["S", situation({ id: "S", state: "closed" })]]) };
+  assert.deepEqual(ids(alerts.pick(w, look, () => "").shown), [late.id]);
+});
+
+test("a candidate comes after what is believed, calls upon nobody and is to be verified", () => {
+  const doubtful = incident({ severity: 1, standing: "candidate", annunciated_ns: null, confirmed_ns: null });
+  const mild = incident({ severity: 4 });
+  const w = world(doubtful, mild);
+  assert.deepEqual(ids(alerts.pick(w, look, () => "").shown), ids([mild, doubtful]));
+  assert.equal(alerts.unacked(doubtful), false);
+  assert.equal(alerts.todo(doubtful, w), "verify");
+  assert.deepEqual([alerts.counts(w, -1).doubtful, alerts.counts(w, -1)[1]], [1, 0]);
+  assert.equal(alerts.worst([doubtful]), null);
+  assert.deepEqual(due(quiet(), [doubtful], -1).repeat, []);
+});
+
+test("a situation rings for what it tells of", () => {
+  const folded = incident({ severity: 2, situation: "S", annunciated_ns: null });
+  assert.equal(due(quiet(), [folded], -1).once, false);
+  assert.equal(due(quiet(), [folded, situation({ id: "S", severity: 2 })], -1).once, true);
 });

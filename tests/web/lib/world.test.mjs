@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { beaten, eventNow, ponged, serverNow, startClock } from "../../../web/lib/clock.js";
 import { quantile, took } from "../../../web/lib/latency.js";
 import { CLOSED_KEPT, emptyWorld, reduce } from "../../../web/lib/world.js";
-import { incident } from "./make.mjs";
+import { incident, situation } from "./make.mjs";
 
 const delta = (body, at = [0, 1]) => ({ type: "delta", at, body });
 
@@ -69,4 +69,14 @@ test("quantiles are of the last minute", () => {
   assert.equal(quantile(samples, 61_000, 0.5), 20);
   assert.equal(quantile(samples, 61_000, 0.99), 40);
   assert.equal(quantile(samples, 200_000, 0.5), null);
+});
+
+test("situations are kept by revision, and let go of with their last incident", () => {
+  let world = reduce(emptyWorld(), delta(situation({ id: "S", rev: 2, sites: 5 })));
+  world = reduce(world, delta(situation({ id: "S", rev: 1, sites: 3 })));
+  assert.equal(world.situations.get("S").sites, 5);
+  world = reduce(world, delta(situation({ id: "over", state: "closed" })));
+  const closed = Array.from({ length: CLOSED_KEPT * 1.2 }, () => incident({ state: "closed" }));
+  world = closed.reduce((w, i) => reduce(w, delta(i)), world);
+  assert.deepEqual([...world.situations.keys()], ["S"]);
 });
