@@ -7,7 +7,7 @@
   against the raw reading, raised and closed by single readings, without hysteresis, delay, health or fusion.
 * ``gaussian`` is the windowed Gaussian of the Numenta Anomaly Benchmark (Lavin and Ahmad 2015, doi
   10.1109/ICMLA.2015.141; detector ``windowedGaussian``): mean and standard deviation of the last 6400 readings of
-  the series, made anew every 100, and a reading that lies more than ``Z`` of them off is an anomaly.
+  the series, made anew every 100 once there are so many and with each before, and a reading that lies more than ``Z`` of them off is an anomaly.
 
 ``BASELINES`` may be added to: a function from ``Material`` to the incidents it raises.
 """
@@ -30,7 +30,7 @@ from yiwang.registry import Device
 HOUR_NS = 3600 * SECOND
 WINDOW = 6400
 REFRESH = 100
-FIRST = 100
+FIRST = 20
 """The Gaussian speaks from this reading of a series on."""
 Z = 4.0
 
@@ -165,10 +165,18 @@ def unusual(value: F64) -> NDArray[np.bool_]:
     """Whether each reading lies more than ``Z`` deviations from the mean of the window before it: bool (n,)."""
     n = len(value)
     bad = np.zeros(n, np.bool_)
-    for begin in range(FIRST, n, REFRESH):
-        window = value[max(0, begin - WINDOW) : begin]
-        part = value[begin : begin + REFRESH]
-        bad[begin : begin + REFRESH] = np.abs(part - window.mean()) > Z * max(float(window.std()), 1e-9)
+    if n <= FIRST:
+        return bad
+    filling = min(n, WINDOW)
+    about = value - value[0]  # sums of squares keep their digits near zero
+    seen = np.arange(1, filling)
+    mean = np.cumsum(about[: filling - 1]) / seen
+    spread = np.sqrt(np.maximum(np.cumsum(about[: filling - 1] ** 2) / seen - mean**2, 0.0))
+    bad[1:filling] = np.abs(about[1:filling] - mean) > Z * np.maximum(spread, 1e-6)
+    bad[:FIRST] = False
+    for begin in range(WINDOW, n, REFRESH):
+        window, part = value[begin - WINDOW : begin], value[begin : begin + REFRESH]
+        bad[begin : begin + REFRESH] = np.abs(part - window.mean()) > Z * max(float(window.std()), 1e-6)
     return bad
 
 
@@ -216,8 +224,8 @@ _LIMITS: dict[str, tuple[tuple[str, ...], int]] = {
 def _watched(scenario: Scenario, ground: Ground) -> Iterator[Watched]:
     domains = ground.domains
     for number, registry in scenario.registries.items():
-        columns = _by_series(scenario.readings[number])
-        columns |= _sightings(scenario, number, registry.devices)
+        columns = by_series(scenario.readings[number])
+        columns |= sightings(scenario, number, registry.devices)
         places = {p.id: p for p in registry.places}
         for entry in domains.detectors:
             for device in registry.devices:
@@ -238,7 +246,7 @@ def _watched(scenario: Scenario, ground: Ground) -> Iterator[Watched]:
                         district=number,
                         entry=entry,
                         device=device,
-                        spot=spot(ground, entry.kind, device),
+                        spot=ground.spot(entry.kind, device),
                         t_ns=found[0][good],
                         value=value[good],
                         limit=limit,
@@ -267,17 +275,8 @@ def first_limit(use: str, params: dict[str, float]) -> tuple[float, int]:
     return (min(values) if direction > 0 else max(values)), direction
 
 
-def spot(ground: Ground, kind: str, device: Device) -> str:
-    """Where an incident of a kind is that a device's reading speaks of."""
-    by = ground.domains.kinds[kind].by
-    if by == "device":
-        return device.id
-    if by == "district":
-        return DISTRICT
-    return ground.zone_of.get(device.place, device.place) if by == "zone" else device.place
-
-
-def _by_series(readings: Readings) -> dict[int, tuple[I64, F64]]:
+def by_series(readings: Readings) -> dict[int, tuple[I64, F64]]:
+    """Series number to its times and values, in order of time; what the device itself suspects is left out."""
     keep = np.isfinite(readings.value) & ((readings.quality & Quality.SUSPECT) == 0)
     series, t_ns, value = readings.series[keep], readings.t_ns[keep], readings.value[keep]
     order = np.lexsort((t_ns, series))
@@ -289,7 +288,7 @@ def _by_series(readings: Readings) -> dict[int, tuple[I64, F64]]:
     }
 
 
-def _sightings(scenario: Scenario, district: int, devices: Iterable[Device]) -> dict[int, tuple[I64, F64]]:
+def sightings(scenario: Scenario, district: int, devices: Iterable[Device]) -> dict[int, tuple[I64, F64]]:
     """Video events as the readings of their cameras' series: the confidence, and 0 a second later."""
     numbers = {(d.id, s.metric): s.number for d in devices for s in d.series}
     rows: dict[int, list[tuple[int, float]]] = {}

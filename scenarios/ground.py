@@ -9,6 +9,7 @@ from scenarios.model import Scenario, Truth
 from yiwang.clock import SECOND
 from yiwang.domains import Domains, IncidentKind, compile_rules
 from yiwang.model import Incident
+from yiwang.registry import Device
 
 HEALTH = "health"
 """Incidents of sensors are a domain of their own, whichever pack names them."""
@@ -78,6 +79,15 @@ class Ground:
             return frozenset({incident.place, *(e.device for e in incident.evidence)})
         places = {incident.place, *(e.place or self.place_of.get(e.device, "") for e in incident.evidence)}
         return self._spots(incident.kind, places - {""})
+
+    def spot(self, kind: str, device: Device) -> str:
+        """Where an incident of a kind is that a device's reading speaks of."""
+        by = self.domains.kinds[kind].by
+        if by == "device":
+            return device.id
+        if by == "district":
+            return DISTRICT
+        return self.zone_of.get(device.place, device.place) if by == "zone" else device.place
 
     def _spots(self, kind: str, places: set[str]) -> frozenset[str]:
         known: IncidentKind | None = self.domains.kinds.get(kind)

@@ -4,6 +4,7 @@
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         domains: domain to system (``ours`` and the baselines) to counts.
         kinds: incident kind to counts of ours, of kinds that were raised or had to be.
         kind_domains: incident kind to domain.
+        troubles: code to how often something could not be used, or a detector was taken out.
         score: every verdict and incident of ours.
     """
 
@@ -48,6 +50,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     kinds: dict[str, Tally]
     kind_domains: dict[str, str]
     alarms: AlarmTally
+    troubles: dict[str, int]
     score: Score
 
 
@@ -100,9 +103,17 @@ def evaluate(
         kinds={k: _kind(result, k, episodes, hours, len(scenario.districts)) for k in kinds},
         kind_domains={k: ground.domain(k) for k in kinds},
         alarms=alarms.tally(played.bodies, begin_ns=scenario.start_ns, end_ns=scenario.end_ns, hours=hours),
+        troubles=_troubles(played),
         score=result,
     )
     return card, played
+
+
+def _troubles(played: Played) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for _, trouble in played.troubles:
+        counted[trouble.code] += trouble.count
+    return dict(sorted(counted.items()))
 
 
 def _kind(result: Score, kind: str, episodes: dict[str, Finding], hours: float, seats: int) -> Tally:
@@ -176,6 +187,7 @@ def detail(card: Card) -> dict[str, Any]:  # Any: plain JSON values
             for domain, systems in card.domains.items()
         },
         "alarms": rounded(alarms.figures(card.alarms)),
+        "troubles": card.troubles,
         "verdicts": msgspec.to_builtins(card.score.verdicts),
         "incidents": msgspec.to_builtins(card.score.incidents),
     }

@@ -104,7 +104,8 @@ def by_domain(summary: Summary) -> Sheet:
 
 def by_kind(summary: Summary) -> Sheet:
     """Ours, kind by kind."""
-    rows, sections = [], set()
+    rows: list[tuple[str, ...]] = []
+    sections = set()
     for domain, figures in summary["domains"].items():
         sections.add(len(rows))
         rows += [(domain, kind, *_figures(f)) for kind, f in figures["kinds"].items()]
