@@ -8,8 +8,10 @@ from dispatch.state import State, remember
 from yiwang.model import (
     Body,
     Case,
+    Finding,
     Incident,
     Order,
+    Situation,
     Step,
     SupportNeeded,
     SupportOffer,
@@ -17,12 +19,12 @@ from yiwang.model import (
     UnitState,
 )
 
-Row = Incident | Case | Order | UnitState
+Row = Incident | Situation | Case | Order | UnitState
 
 STEPS = 128
 """Longest history of one object: the first step, one that counts what was left out, and the newest."""
 
-_RANKS: tuple[type, ...] = (Incident, Case, Order, UnitState)
+_RANKS: tuple[type, ...] = (Incident, Situation, Case, Order, UnitState)
 _FINISHED = frozenset({"verified", "declined", "cancelled"})
 
 
@@ -43,6 +45,10 @@ class Book:
     Args:
         state: changed in place.
         t_ns: when the call takes effect, event time.
+
+    Attributes:
+        worse: incidents that were opened, confirmed or reopened, or became more severe, in this call.
+        weather: whether outside warnings have begun or ended in this call.
     """
 
     def __init__(self, state: State, t_ns: int) -> None:
@@ -50,6 +56,9 @@ class Book:
         self.t_ns = t_ns
         self._before: dict[tuple[int, str], Row | None] = {}
         self._said: list[Body] = []
+        self._found: list[Finding] = []
+        self.worse: dict[str, None] = {}
+        self.weather = False
 
     def put(self, row: Row) -> None:
         """The new state of an object; revision and time of change are set by ``close``."""
@@ -61,6 +70,18 @@ class Book:
     def say(self, body: SupportNeeded | SupportOffer | Trouble) -> None:
         """A message that is not an object with revisions."""
         self._said.append(body)
+
+    def find(self, finding: Finding) -> None:
+        """A finding that the desk makes itself, of what people report."""
+        self._found.append(finding)
+
+    def incidents(self) -> list[tuple[Incident, Incident | None]]:
+        """The incidents changed in this call so far, as they are and as they were before it."""
+        return [
+            (self.state.incidents[id_], cast("Incident | None", old))
+            for (rank, id_), old in self._before.items()
+            if rank == 0
+        ]
 
     def step(self, what: str, by: str = "", /, **args: Any) -> Step:  # Any: plain JSON values
         """A line of history of this moment."""
@@ -78,11 +99,11 @@ class Book:
         self.put(replace(row, history=grown(row.history, step)))
 
     def close(self) -> list[Body]:
-        """What changed, each object once: incidents, cases, orders, units, then support and troubles.
+        """What changed, each object once: findings, incidents, situations, cases, orders, units, then the rest.
 
         What is over leaves the state.
         """
-        bodies: list[Body] = []
+        bodies: list[Body] = [*self._found]
         touched: dict[str, None] = {}
         for (rank, id_), old in sorted(self._before.items(), key=lambda entry: entry[0][0]):
             table = self._table(rank)
@@ -94,12 +115,16 @@ class Book:
                 row = replace(row, rev=rev, t_ns=max(row.t_ns, self.t_ns))
             else:
                 row = replace(row, rev=rev, updated_ns=max(row.updated_ns, self.t_ns))
-                touched[row.id if isinstance(row, Incident) else row.incident] = None
+                if not isinstance(row, Situation):
+                    touched[row.id if isinstance(row, Incident) else row.incident] = None
             table[id_] = row
             bodies.append(row)
             if isinstance(row, Order) and row.for_district >= 0 and row.state in _FINISHED:
                 remember(self.state.gone, id_, row.state)
                 del self.state.orders[id_]
+            elif isinstance(row, Situation) and row.state == "closed":
+                remember(self.state.gone, id_, row.state)
+                del self.state.situations[id_]
         for incident in touched:
             self._retire(incident)
         return bodies + self._said
@@ -119,10 +144,13 @@ class Book:
             del state.cases[case.id]
             del state.notes[case.id]
         state.asks.pop(incident, None)
+        state.past.pop(incident, None)
+        state.told.pop(incident, None)
+        state.verdicts.pop(incident, None)
         remember(state.gone, incident, "closed")
         del state.incidents[incident]
 
     def _table(self, rank: int) -> dict[str, Row]:
         state = self.state
-        tables = (state.incidents, state.cases, state.orders, state.units)
+        tables = (state.incidents, state.situations, state.cases, state.orders, state.units)
         return cast("dict[str, Row]", tables[rank])  # a row only ever goes into the table of its own type

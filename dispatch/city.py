@@ -60,7 +60,7 @@ class CityDesk:
             case SupportOffer():
                 return self._offered(district, body, now_ns)
             case Incident(state="closed") if body.history[-1].args.get("reason") == "false_alarm":
-                return self._call_off(body.id, now_ns)
+                return [c for id_ in (body.id, *body.merged_from) for c in self._call_off(id_, now_ns)]
             case _:
                 return []
 

@@ -1,15 +1,17 @@
-"""What a tick does: closing what is over, deadlines, the next offer, and the check by the sensors."""
+"""What a tick does: warnings and reports that end, closing what is over, deadlines, the next offer, and the check by the sensors."""
 
 from msgspec.structs import replace
 
-from dispatch import cases, fusion, orders, response, support
+from dispatch import cases, closing, orders, outside, response, situations, support
 from dispatch.book import Book
 from yiwang.model import Case, Order
 
 
 def tick(book: Book) -> None:
     """Let event time pass up to ``book.t_ns``."""
-    fusion.close_over(book)
+    outside.tick(book)
+    closing.close_over(book)
+    situations.tick(book)
     for order in list(book.state.orders.values()):
         if order.state in orders.LIVE and order.deadline_ns is not None and book.t_ns > order.deadline_ns:
             _order_late(book, order)

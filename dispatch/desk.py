@@ -4,13 +4,24 @@ from typing import Self
 
 import msgspec
 
-from dispatch import commands, deadlines, fusion, response
+from dispatch import commands, deadlines, fusion, outside, response, situations
 from dispatch.book import Book
-from dispatch.plans import plans_of
+from dispatch.plans import plans_of, situations_of
 from dispatch.state import Spot, State, remember
 from yiwang.domains import Domains
 from yiwang.errors import YiwangError
-from yiwang.model import Body, Command, CommandResult, Finding, Trouble, UnitState
+from yiwang.model import (
+    Body,
+    Command,
+    CommandResult,
+    Finding,
+    Report,
+    Trouble,
+    UnitState,
+)
+from yiwang.model import (
+    Warning as OutsideWarning,
+)
 from yiwang.registry import Registry
 
 _encoder = msgspec.msgpack.Encoder()
@@ -18,10 +29,10 @@ _decoder = msgspec.msgpack.Decoder(State)
 
 
 class Desk:
-    """Turns findings, ticks and commands into incidents, cases and orders.
+    """Turns findings, reports, warnings, ticks and commands into incidents, situations, cases and orders.
 
-    Every call returns the objects it changed, each once and whole: incidents, cases, orders, units, then support
-    messages and troubles; a command's result comes last. Nothing but the calls and their order decides what comes
+    Every call returns the objects it changed, each once and whole: findings of reports, incidents, situations,
+    cases, orders, units, then support messages and troubles; a command's result comes last. Nothing but the calls and their order decides what comes
     out.
 
     Args:
@@ -38,7 +49,12 @@ class Desk:
         for incident in state.incidents.values():
             if incident.kind not in plans:
                 plans[incident.kind] = state.plans[incident.kind]
+        situation_plans = situations_of(domains)
+        for situation in state.situations.values():
+            if situation.kind not in situation_plans:
+                situation_plans[situation.kind] = state.situation_plans[situation.kind]
         state.plans = plans
+        state.situation_plans = situation_plans
         state.rules = domains.version
 
     def registry(self, change: Registry) -> list[Body]:
@@ -72,17 +88,25 @@ class Desk:
         if plan is None:
             args = {"kind": f.kind, "detector": f.detector, "finding": f.id}
             return [Trouble(code="dispatch.unknown_kind", t_ns=book.t_ns, args=args)]
-        taken = fusion.take(book, plan, f)
-        if taken is not None:
-            incident, worse = taken
-            response.respond(book, incident, worse=worse)
-        return book.close()
+        incident = fusion.take(book, plan, f)
+        return self._finish(book, incident)
+
+    def report(self, r: Report, now_ns: int) -> list[Body]:
+        """Take what a person says has happened: a finding, and what follows from it."""
+        book = Book(self._state, max(self._now(now_ns), r.t_ns))
+        return self._finish(book, outside.report(book, r))
+
+    def warning(self, w: OutsideWarning, now_ns: int) -> list[Body]:
+        """Take an outside warning, a change of one, or its end."""
+        book = Book(self._state, self._now(now_ns))
+        outside.warning(book, w)
+        return self._finish(book)
 
     def tick(self, now_ns: int) -> list[Body]:
         """Close what is over, look after deadlines, offer orders to the next unit."""
         book = Book(self._state, self._now(now_ns))
         deadlines.tick(book)
-        return book.close()
+        return self._finish(book)
 
     def command(self, c: Command, now_ns: int) -> list[Body]:
         """Carry out a decision; the last body is its one ``CommandResult``."""
@@ -109,7 +133,7 @@ class Desk:
                 args=error.details,
             )
         remember(state.commands, c.command_id, result.code)
-        return [*book.close(), result]
+        return [*self._finish(book), result]
 
     def dump(self) -> bytes:
         """The whole state; equal histories give equal bytes."""
@@ -123,6 +147,16 @@ class Desk:
         desk._state = state
         desk.rules(domains)
         return desk
+
+    @staticmethod
+    def _finish(book: Book, incident: str = "") -> list[Body]:
+        """Do what incidents need after a call, ``incident`` first; what was refused has changed nothing."""
+        if incident and incident not in book.worse:
+            response.respond(book, incident, worse=False)
+        for other in list(book.worse):
+            response.respond(book, other, worse=True)
+        situations.review(book)
+        return book.close()
 
     def _now(self, now_ns: int) -> int:
         """Event time never goes back. A reading's or a command's own time is not trusted to move it on."""

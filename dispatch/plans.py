@@ -15,7 +15,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: str
-    by: Literal["place", "zone"]
+    domain: str = ""
+    by: Literal["place", "zone", "device", "district"]
     linger_ns: int
     case_at: int  # 0: never opens a case by itself
     category: str
@@ -25,6 +26,30 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     arrive_ns: int | None = None
     handle_ns: int | None = None
     check_ns: int | None = None
+    nature: Literal["incident", "health", "warning"] = "incident"
+    confirm_at: float = 0.7
+    situation: str = ""
+    near_m: float = 0.0
+    neighbours: float = 0.0
+    slope: float = 1.0
+    shift: float = 0.0
+    doubt: float = 0.5
+    doubts: dict[str, float] = {}
+    device_wide: tuple[str, ...] = ()
+
+
+class SituationPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How one kind of situation opens, closes and calls; kept in the state like a ``Plan``."""
+
+    kind: str
+    sites: int
+    window_ns: int
+    linger_ns: int
+    warnings: tuple[str, ...]
+    warning_at: int
+    many: dict[int, int]
+    calls: int
+    calls_ns: int
 
 
 def ns(seconds: float) -> int:
@@ -49,6 +74,7 @@ def plans_of(domains: Domains) -> dict[str, Plan]:
         limits = domains.categories.get(kind.category)
         plans[name] = Plan(
             kind=name,
+            domain=kind.domain,
             by=kind.by,
             linger_ns=ns(kind.linger_s),
             case_at=int(kind.case_at or 0),
@@ -59,5 +85,33 @@ def plans_of(domains: Domains) -> dict[str, Plan]:
             arrive_ns=None if limits is None else ns(limits.arrive_s),
             handle_ns=None if limits is None else ns(limits.handle_s),
             check_ns=None if limits is None else ns(limits.check_s),
+            nature=kind.nature,
+            confirm_at=kind.confirm_at,
+            situation=kind.situation,
+            near_m=kind.near_m,
+            neighbours=kind.neighbours,
+            slope=kind.slope,
+            shift=kind.shift,
+            doubt=kind.doubt,
+            doubts=dict(kind.doubts),
+            device_wide=kind.device_wide,
         )
     return plans
+
+
+def situations_of(domains: Domains) -> dict[str, SituationPlan]:
+    """One plan for each kind of situation of the rules in force."""
+    return {
+        name: SituationPlan(
+            kind=name,
+            sites=kind.sites,
+            window_ns=ns(kind.window_s),
+            linger_ns=ns(kind.linger_s),
+            warnings=kind.warnings,
+            warning_at=kind.warning_at,
+            many=dict(kind.many),
+            calls=kind.calls,
+            calls_ns=ns(kind.calls_s),
+        )
+        for name, kind in domains.situations.items()
+    }

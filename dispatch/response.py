@@ -15,15 +15,17 @@ TOLD: frozenset[Receipt] = frozenset({"accepted", "on_scene", "done", "declined"
 
 
 def respond(book: Book, incident: str, *, worse: bool) -> None:
-    """Do what an open incident of its present severity needs.
+    """Do what an open incident of its present severity needs; for a candidate nothing is done but showing it.
 
     Args:
         book: of this call.
-        incident: open.
-        worse: it has just been opened or reopened, or has become more severe.
+        incident: not yet retired.
+        worse: it has just been opened, confirmed or reopened, or has become more severe.
     """
     state = book.state
     row = state.incidents[incident]
+    if row.state != "open" or row.standing == "candidate":
+        return
     plan = state.plans[row.kind]
     due = row.severity <= plan.case_at
     if not row.case:

@@ -244,6 +244,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding", tag_fiel
     source: Literal["sensor", "video", "report", "warning"] = "sensor"
     numbers: dict[str, float] = {}
     image_url: str = ""
+    text: str = ""  # what a person said, of a report
     confidence: float = 1.0  # 0..1: how often what is said in this way is so, while the sensor is in order
 
 
@@ -264,6 +265,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     numbers: dict[str, float] = {}
     series: int = -1
     place: str = ""
+    text: str = ""  # what a person said, of a report; headline of a warning
     confidence: float = 1.0  # what it counts now, doubts taken off
     doubt: str = ""  # reason of the health finding that lowers it
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from dispatch.fusion import EVIDENCE
+from dispatch.evidence import EVIDENCE
 from tests.dispatch.town import LINGER_S, S, Town, domains, words
 from yiwang.model import Acknowledge, CloseCase, Incident, Severity, Trouble
 
@@ -27,11 +27,11 @@ def test_a_finding_opens_an_incident_that_tells_why(town: Town) -> None:
 
 
 def test_same_kind_and_place_is_one_incident_and_others_are_others(town: Town) -> None:
-    """A second device at the place adds evidence; another place or kind is an incident of its own."""
+    """A second device at the place corroborates; another place or kind is an incident of its own."""
     town.find(4)
     town.find(4, "F-2")
     assert len(town.incidents) == 1
-    assert words(town.incident) == ["opened", "evidence"]
+    assert words(town.incident) == ["opened", "evidence", "corroborated"]
     town.find(4, "F-3", at="b")
     town.find(4, "F-4", kind="rain")
     assert len(town.incidents) == 3
@@ -47,7 +47,7 @@ def test_severity_is_that_of_the_worst_live_evidence_and_the_peak_is_kept(town: 
     town.find(3)
     row = town.incident
     assert (row.severity, row.peak, row.rev) == (3, 3, 4)
-    assert words(row) == ["opened", "evidence", "severity", "severity", "severity"]
+    assert words(row) == ["opened", "evidence", "corroborated", "severity", "severity", "severity"]
     assert [(s.args["from"], s.args["to"]) for s in row.history if s.what == "severity"] == [
         (4, 3),
         (3, 4),
@@ -83,7 +83,8 @@ def test_cleared_reopened_and_closed_once(town: Town) -> None:
     town.wait(1)
     assert town.state == "closed"
     assert town.incident.closed_ns == round(town.now_s * S)
-    assert words(town.incident) == ["opened", "cleared", "reopened", "severity", "cleared", "closed"]
+    way = ["opened", "cleared", "reopened", "corroborated", "severity", "cleared", "closed"]
+    assert words(town.incident) == way
     assert town.wait(LINGER_S) == []
     town.find(3, "F-3")
     assert len(town.incidents) == 2
@@ -112,15 +113,31 @@ def test_a_zone_is_one_incident_and_stands_where_it_is_worst() -> None:
 
 
 def test_an_acknowledged_incident_that_rises_is_unacknowledged(town: Town) -> None:
-    """Getting worse needs a person's eye again; getting better does not."""
+    """Getting worse than ever needs a person's eye again; getting better does not."""
     town.find(3)
     town.do(Acknowledge(incident=town.incident.id))
     assert town.incident.acknowledged_by == "desk-0"
     town.find(4)
     assert town.incident.acknowledged_by == "desk-0"
-    town.find(3, "F-2")
+    town.find(2, "F-2")
     assert (town.incident.acknowledged_by, town.incident.acknowledged_ns) == ("", None)
-    assert town.incident.history[-1].args["unacknowledged"] is True
+    assert [s for s in town.incident.history if s.what == "severity"][-1].args["unacknowledged"] is True
+
+
+def test_a_severity_that_swings_calls_once_in_ten_minutes(town: Town) -> None:
+    """What was told and acknowledged before is not told again at once; after ten minutes it is."""
+    town.find(3)
+    town.do(Acknowledge(incident=town.incident.id))
+    for _ in range(20):
+        town.wait(29)
+        town.find(4)
+        town.find(3)
+        assert town.incident.acknowledged_by == "desk-0"
+    town.find(4)
+    town.wait(20)
+    town.find(3)
+    assert town.incident.acknowledged_by == ""
+    assert [s.args["unacknowledged"] for s in town.incident.history if s.what == "severity"].count(True) == 1
 
 
 def test_evidence_is_bounded_and_keeps_the_reason_of_the_severity(town: Town) -> None:
