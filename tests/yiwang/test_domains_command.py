@@ -39,7 +39,7 @@ def test_list_shows_packs_with_kinds_and_detectors(tmp_path: Path) -> None:
     ):
         assert part in out
     shown = json.loads(ok("list", "--json"))
-    assert set(shown["packs"]) == {"common", "flooding", "traffic", "safety"}
+    assert {"common", "flooding", "traffic", "safety", "city_order"} <= set(shown["packs"])
     assert "road_flooding" in shown["kinds"]
 
 

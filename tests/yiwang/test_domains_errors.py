@@ -49,7 +49,12 @@ def line_of(text: str, part: str) -> int:
         ("metrics: [sound_level]", "metrics: [sound_lvl]", "domain.unknown", "did you mean 'sound_level'?"),
         ("metrics: [sound_level]", "metrics: []", "domain.field", "has no metric"),
         ("metrics: [sound_level]", "video: yes please", "domain.value", "must be true or false"),
-        ("by: place", "by: street", "domain.unknown", "'street' is no known word; there is device, district, place, zone"),
+        (
+            "by: place",
+            "by: street",
+            "domain.unknown",
+            "'street' is no known word; there is device, district, place, zone",
+        ),
         ("case_at: III", "case_at: 3", "domain.value", "must be a text, not 3"),
         ("case_at: III", "case_at: V", "domain.unknown", "'V' is no known severity"),
         (
@@ -128,7 +133,7 @@ def test_fault_in_a_pack_is_named_with_its_line(
         (
             "kind: fire, params: {rung_i: 1}",
             "domain.unknown",
-            "is no parameter of smoke.sightings, fire.sightings",
+            "is no parameter of fire.part, fire.button, fire.together, smoke.sightings, fire.sightings",
         ),
         (
             "kind: fire, entry: gas.ladder, params: {rung_i: 1}",
