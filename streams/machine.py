@@ -21,10 +21,14 @@ from yiwang.model import (
     FeedMessage,
     Finding,
     RegistryChange,
+    Report,
     RulesChange,
     Tick,
     Trouble,
     VideoEvent,
+)
+from yiwang.model import (
+    Warning as OutsideWarning,
 )
 from yiwang.registry import Registry, Rules
 
@@ -70,6 +74,10 @@ class DistrictMachine:
                 bodies = self._tick(m.t_ns)
             case VideoEvent():
                 bodies = self._video(m)
+            case Report():
+                bodies = self._desk("report", lambda: self.desk.report(m, self.now_ns))
+            case OutsideWarning():
+                bodies = self._desk("warning", lambda: self.desk.warning(m, self.now_ns))
             case RegistryChange():
                 bodies = self._registry(m.registry)
             case RulesChange():
