@@ -12,7 +12,7 @@ from scenarios.model import Scenario
 from scenarios.panels import Panel, panels
 from scenarios.plots import ROMAN, local, svg
 from scenarios.scorecard import OURS, Card
-from scenarios.scoretables import ALARMS, COLUMNS, cell
+from scenarios.scoretables import ALARMS, COLUMNS, cell, share, telling
 from scenarios.scoring import Judged, Verdict
 from scenarios.traces import Traces
 from yiwang.clock import SECOND
@@ -22,6 +22,8 @@ from yiwang.model import Incident
 Pair = tuple[str, str]
 """Chinese, English."""
 
+MANY = 40
+"""Longer tables are folded."""
 SYSTEMS: dict[str, Pair] = {
     "ours": ("本系统", "ours"),
     "never": ("从不报", "never"),
@@ -219,6 +221,8 @@ def _by_system(card: Card) -> str:
     )
     rows = []
     for domain, systems in card.domains.items():
+        if not telling(one.truths + one.raised for one in systems.values()):
+            continue
         for name, one in systems.items():
             values = figures.figures(one)
             if name != OURS:
@@ -248,7 +252,7 @@ def _plots(shown: Sequence[Panel], domains: Domains) -> str:
         near = f" · {t('放大', 'from near')}" if panel.near else ""
         found.append(
             f'<figure class="{"near" if panel.near else ""}"><figcaption><b>{t(panel.name.zh, panel.name.en or panel.name.zh)}</b>'
-            f" {t(panel.metric.zh, panel.metric.en)}{near} <span class='what'>{what}</span><small>{names}</small></figcaption>{svg(panel)}</figure>"
+            f" {t(panel.metric.zh, panel.metric.en)}{f' [{escape(panel.unit)}]' if panel.unit else ''}{near} <span class='what'>{what}</span><small>{names}</small></figcaption>{svg(panel)}</figure>"
         )
     return "".join(found)
 
@@ -398,8 +402,8 @@ def _calibration(whole: Tally) -> str:
         f'<line class="diagonal" x1="{left}" y1="{10 + size}" x2="{left + size}" y2="10"/>{"".join(marks)}</svg>'
     )
     words = t(
-        f"横轴：给出的置信度；纵轴：其中属实的比例。{len(whole.sure)} 件（含待确认），Brier {cell(f['brier'], _share)}，校准误差 {cell(f['calibration_error'], _share)}。",
-        f"Across: the confidence that was stated; up: the share that was true. {len(whole.sure)} incidents, candidates too; Brier {cell(f['brier'], _share)}, calibration error {cell(f['calibration_error'], _share)}.",
+        f"横轴：给出的置信度；纵轴：其中属实的比例。{len(whole.sure)} 件（含待确认），Brier {cell(f['brier'], share)}，校准误差 {cell(f['calibration_error'], share)}。",
+        f"Across: the confidence that was stated; up: the share that was true. {len(whole.sure)} incidents, candidates too; Brier {cell(f['brier'], share)}, calibration error {cell(f['calibration_error'], share)}.",
     )
     return f'<div class="beside">{picture}<p>{words}</p></div>'
 
@@ -438,7 +442,10 @@ def _row(tag: str, cells: Iterable[str], style: str = "") -> str:
 
 
 def _table(head: str, rows: Sequence[str], names: int = 1) -> str:
-    return f'<div class="wide"><table class="n{names}"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    table = f'<div class="wide"><table class="n{names}"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    if len(rows) <= MANY:
+        return table
+    return f"<details><summary>{t(f'{len(rows)} 行', f'{len(rows)} rows')}</summary>{table}</details>"
 
 
 def _section(title: str, body: str) -> str:

@@ -15,7 +15,7 @@ from scenarios.scoring import Judged, Score
 from scenarios.traces import Traces
 from yiwang.clock import SECOND
 from yiwang.columns import F64, I64
-from yiwang.domains import Entry
+from yiwang.domains import VIDEO_PREFIX, Entry
 from yiwang.model import Finding, Incident
 from yiwang.registry import Device, Place, Text
 
@@ -171,7 +171,7 @@ def _of_spot(
     places = {p.id: p for p in registry.places}
     named = places.get(spot)
     found = []
-    for metric, numbered in per_metric.items():
+    for metric, numbered in sorted(per_metric.items(), key=lambda m: m[0].startswith(VIDEO_PREFIX)):
         numbered.sort(key=lambda s: ((s[0].id, metric) not in loud, s[0].id))
         known = ground.domains.metrics[metric]
         shown = numbered[:LINES]
@@ -182,7 +182,7 @@ def _of_spot(
                 name=named.name if named else Text(spot, spot),
                 metric=known.name,
                 unit=known.unit,
-                video=metric.startswith("video_"),
+                video=metric.startswith(VIDEO_PREFIX),
                 lines=tuple((d.id, *signals[n]) for d, n in shown),
                 gauges=_gauges(traces, district, shown, {e.id for e in entries}),
                 limits=_limits(
@@ -236,7 +236,13 @@ def _limits(
     places: dict[str, Place],
 ) -> tuple[tuple[int, float], ...]:
     """Limits that readings were held against, with their level; of calm series the first limit."""
-    said = {(f.level, round(f.limit, 6)) for f in findings if np.isfinite(f.limit) and _same_unit(f)}
+    worst: dict[str, int] = {}
+    said: set[tuple[int, float]] = set()
+    for f in findings:
+        # on the way back a reading is held against the limit less its hysteresis, which would only clutter
+        if f.level < worst.get(f.id, 5) and np.isfinite(f.limit) and _same_unit(f):
+            said.add((f.level, round(f.limit, 6)))
+        worst[f.id] = min(f.level, worst.get(f.id, 5))
     if said:
         return tuple(sorted(said))[:8]
     found = []

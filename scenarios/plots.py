@@ -18,6 +18,8 @@ from yiwang.columns import F64, I64
 WIDTH, LEFT, RIGHT = 1120, 64, 14
 SIGNAL_H, GAUGE_H, LANE_H, AXIS_H, GAP = 150, 64, 16, 20, 8
 COLUMNS = WIDTH - LEFT - RIGHT
+CROWD = 60
+"""More findings than this in a panel have no marks of their own, only their lane."""
 LOCAL_NS = 8 * 3600 * SECOND
 """Times on pages are those of the centre, UTC+8."""
 ROMAN = ("", "I", "II", "III", "IV")
@@ -93,7 +95,7 @@ def _signal(panel: Panel, x: Axis, top: float) -> Iterator[str]:
     values = [v for _, _, v in shown if len(v)]
     limits = [limit for _, limit in panel.limits]
     axis = _value_axis(values, limits, top, SIGNAL_H)
-    yield from _frame(axis, top, SIGNAL_H, panel.unit)
+    yield from _frame(axis, top, SIGNAL_H)
     for t in panel.truths:
         a, b = x.clipped(t.begin_ns), x.clipped(t.end_ns)
         if b > LEFT and a < WIDTH - RIGHT:
@@ -112,7 +114,8 @@ def _signal(panel: Panel, x: Axis, top: float) -> Iterator[str]:
             yield f'<line class="limit c{level}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{yy:.1f}" y2="{yy:.1f}"/>'
             text = f"{ROMAN[level]} {limit:g}".strip()
             yield f'<text class="num t{level}" x="{WIDTH - RIGHT - 4}" y="{yy - 3:.1f}" text-anchor="end">{text}</text>'
-    for finding, _ in panel.findings:
+    crowded = sum(panel.begin_ns <= f.t_ns <= panel.end_ns for f, _ in panel.findings) > CROWD
+    for finding, _ in () if crowded else panel.findings:
         if panel.begin_ns <= finding.t_ns <= panel.end_ns and np.isfinite(finding.value):
             yy = (
                 axis.clipped(finding.value)
@@ -143,7 +146,7 @@ def _gauge(gauge: Gauge, x: Axis, top: float, panel: Panel) -> Iterator[str]:
     t_ns, statistic = _within(gauge.t_ns, gauge.statistic, panel)
     _, threshold = _within(gauge.t_ns, gauge.threshold, panel)
     axis = _value_axis([statistic, threshold], [], top, GAUGE_H)
-    yield from _frame(axis, top, GAUGE_H, "", ticks=2)
+    yield from _frame(axis, top, GAUGE_H, ticks=2)
     yield f'<path class="stat" d="{path(t_ns, statistic, x, axis)}"/>'
     yield f'<path class="thr" d="{path(t_ns, threshold, x, axis)}"/>'
     text = both(f"统计量 {gauge.entry} · {gauge.device}", f"statistic {gauge.entry} · {gauge.device}")
@@ -262,14 +265,12 @@ def _value_axis(values: Sequence[F64], limits: Sequence[float], top: float, heig
     return Axis(lo - (0 if lo == 0 else room), hi + room, top + height, top)
 
 
-def _frame(axis: Axis, top: float, height: float, unit: str, *, ticks: int = 4) -> Iterator[str]:
+def _frame(axis: Axis, top: float, height: float, *, ticks: int = 4) -> Iterator[str]:
     yield f'<rect class="box" x="{LEFT}" y="{top}" width="{COLUMNS}" height="{height}"/>'
     for value in nice(axis.lo, axis.hi, ticks):
         y = axis(value)
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield f'<text class="num" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
-    if unit:
-        yield f'<text class="num" x="{LEFT + 6}" y="{top + 13:.0f}">{escape(unit)}</text>'
 
 
 def nice(lo: float, hi: float, ticks: int) -> list[float]:
@@ -304,7 +305,7 @@ def _time_axis(x: Axis, top: float, bottom: float) -> Iterator[str]:
     for t in times:
         at = x(t)
         yield f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom:.0f}"/>'
-        if at < WIDTH - RIGHT - 20:
+        if LEFT + 24 < at < WIDTH - RIGHT - 20:
             yield f'<text class="num" x="{at:.1f}" y="{bottom + 13:.0f}" text-anchor="middle">{local(t, form)}</text>'
     day = local(int(x.lo), "%Y-%m-%d")
-    yield f'<text class="num" x="{LEFT - 8}" y="{bottom + 13:.0f}" text-anchor="end">{day[5:] if form != "%m-%d" else day[:4]}</text>'
+    yield f'<text class="num" x="{LEFT}" y="{bottom + 13:.0f}" text-anchor="middle">{day[5:] if form != "%m-%d" else day[:4]}</text>'

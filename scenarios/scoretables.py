@@ -81,6 +81,11 @@ def cell(value: float | None, form: Cell) -> str:
     return "–" if value is None else form(value)
 
 
+def telling(counts: Iterable[int]) -> bool:
+    """Whether a domain is worth its rows: something was true in it, or somebody raised something."""
+    return any(counts)
+
+
 def _figures(figures: Summary) -> tuple[str, ...]:
     return tuple(cell(figures.get(key), form) for key, _, form in COLUMNS)
 
@@ -90,6 +95,8 @@ def by_domain(summary: Summary) -> Sheet:
     rows: list[tuple[str, ...]] = []
     sections = set()
     for domain, figures in summary["domains"].items():
+        if not telling(f["truths"] + f["raised"] for f in (figures, *figures["baselines"].values())):
+            continue
         sections.add(len(rows))
         rows.append((domain, "ours", *_figures(figures)))
         rows += [("", name, *_figures(theirs)) for name, theirs in figures["baselines"].items()]
