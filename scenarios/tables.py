@@ -79,7 +79,16 @@ class Coded:
             column = column.combine_chunks()
         codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
         names = ["" if n is None else str(n).strip() for n in column.dictionary.to_pylist()]
-        return cls(codes=codes, names=tuple(names))
+        return cls(codes=codes, names=tuple(names)).renamed({})
+
+    def renamed(self, names: Mapping[str, str]) -> "Coded":
+        """The same cells under other names; no name is in the dictionary twice."""
+        distinct: dict[str, int] = {}
+        new = [distinct.setdefault(names.get(n, n), len(distinct)) for n in self.names]
+        codes = self.codes
+        if new != list(range(len(new))):
+            codes = np.array([*new, -1], np.int32)[codes]
+        return Coded(codes=codes, names=tuple(distinct))
 
     @classmethod
     def one(cls, name: str, n: int) -> "Coded":

@@ -239,7 +239,9 @@ class _Judge:
             there = ", ".join(str(n) for n in sorted(self.districts))
             wrong("district", f"there is no district {truth.district}; there is {there}")
         elif kind is not None and kind.by in self.names:
-            known = self.names[kind.by][truth.district]
+            known = set(self.names[kind.by][truth.district])
+            if kind.by == "zone":  # a place stands for its zone
+                known |= self.names["place"][truth.district]
             for field, name in (("place", truth.place), *(("also", a) for a in truth.also)):
                 if name not in known:
                     how = f"{truth.kind} is judged by {kind.by}, and" if kind.by != "place" else ""
