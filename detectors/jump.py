@@ -1,0 +1,432 @@
+"""Jump: one or a few readings that leave and come back, or a level that shifts in one step and stays."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.latch import usable
+from detectors.protocol import ALONE, Layout, Param, Spec
+from detectors.saying import NONE, each, nanoseconds, say
+from yiwang.columns import F64, I8, I32, I64, NO_FINDINGS, U8, FindingColumns, Round
+
+NAN = float("nan")
+LEAVES = 0.5
+"""A reading leaves with this share of the step that makes a spike."""
+WIDEST = 3
+"""Most readings of one spike."""
+STAYS = 5
+"""Readings after which a value that left has not come back."""
+COME_BACK = 0.35
+"""A spike has come back when no more than this share of its height is left."""
+STEADY = 5.0
+"""After a shift no step is larger than the shift divided by this: a flood's goes on rising or falling."""
+NEAR = 0.5
+"""After a shift all values stay within this share of it."""
+NEARLY = 0.4
+"""… or than this share of the limit it left by."""
+CLUSTER = 3
+"""Spikes in one episode that are a cluster."""
+SURE = 0.7
+"""A shift is at least this share of its height from the accepted value before the last one, too."""
+HABIT = 1.5
+"""A spike is this much higher than what comes and goes in this series anyway …"""
+FORGET = 300.0
+"""… which is halved after so many intervals."""
+CALM = 100
+"""Readings over which the usual step is averaged."""
+WILD = 3.0
+"""The most one step counts, in usual steps."""
+LATELY = 4.0
+"""Readings over which the step of late is averaged, and how much of it makes a reading leave."""
+NOTHING, SPIKE, SHIFT = 0, 1, 2
+FIRST, NEWEST, NEAREST, STEP, STRAY, HEIGHT, LIMIT, TAIL = range(8)
+"""Columns of ``JumpState.gone``."""
+LEFT, SINCE, BAD, TAUGHT = range(4)
+"""Columns of ``JumpState.moment``."""
+
+
+@dataclass(slots=True, kw_only=True)
+class JumpState:
+    """State of n series.
+
+    Attributes:
+        ref: float64 (n,), the last accepted value; NaN before the first.
+        prior: float64 (n,), the accepted value before that.
+        scale: float64 (n,), the mean step of long.
+        late: float64 (n,), the mean step of late.
+        newest_ns: int64 (n,), newest reading; NONE before the first.
+        pace_s: float64 (n,), mean interval of about the last 16 readings, s; 0 before the second.
+        away: uint8 (n,), readings that have left and not come back.
+        gone: float64 (n, 8), of these: the first, the newest, the least distance from the last accepted value, the
+            greatest step between two, the greatest distance from the first; then height and limit of the newest fault; height in
+            usual steps of what comes and goes without being a fault.
+        moment: int64 (n, 4): when the first of them left (kept afterwards), begin of the episode, last fault in it,
+            when ``TAIL`` was learnt.
+        wait: uint8 (n,), what waits for the tick: nothing, a spike, a shift.
+        spikes: uint8 (n,), spikes in the episode.
+        level: int8 (n,), level said; 0 none.
+        doubt: bool (n,), whether what was said is a doubt.
+    """
+
+    ref: F64
+    prior: F64
+    scale: F64
+    late: F64
+    newest_ns: I64
+    pace_s: F64
+    away: U8
+    gone: F64
+    moment: I64
+    wait: U8
+    spikes: U8
+    level: I8
+    doubt: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jump:
+    """Spikes (one to three readings), clusters of them, and shifts in one step, each series by its own scale.
+
+    With d the step from the last accepted value r, a reading *leaves* when
+    ``|d| > max(spike, 0.5 * z * max(S, share * |r|), 4 * L) * sqrt(gap)``, where S is the mean step of about the last
+    100 readings (a step counts at most three times S), L of the last four, and gap the intervals since the last reading,
+    at most 9, by the series' own mean interval. It is a **spike** if within three readings one is back within 35 % of the height, and the height is
+    ``z * max(S, share * |r|)`` and, in these units, 1.5 times what lately came and went without being one, so that a step in a long tail
+    of noise is none. If five readings have
+    stayed away, all within half of the step of the first, none of their own steps above a fifth of it, and the
+    step is at least ``shift`` (also from the value before r: at least 70 % of it), the level has **shifted**; otherwise the river has risen, and nothing is said. A reading
+    that leaves to the other side while one is away replaces it. After a gap of ``gap_s`` everything begins anew.
+
+    Neither is said if another device of the zone left with the same metric within ``together`` of its intervals: then it was real.
+    So a wave seen by two gauges is no fault, however fast, and a rise that goes on is none either.
+
+    A step larger than ``jump + jump_per_min`` a minute is doubted at once (level III) until the next reading either
+    confirms it (over) or is back (then it was a spike). Without ``jump`` nothing is ever doubted before it is known.
+
+    A spike is level IV, three within ``hold_s`` are a cluster, III; a shift is III. Over ``hold_s`` after the last.
+
+    Args:
+        spike: least height of a spike worth a notice, unit of the metric; NaN: ``jump``.
+        shift: least shift worth one; NaN: no shift is ever said (where the true value may step: a street falls
+            wet, a pump starts).
+        jump: largest credible step between two readings, unit of the metric; NaN: no doubt;
+            where ``spike`` is NaN, too, the whole check is off.
+        jump_per_min: what it grows by with each minute between them, unit of the metric.
+        share: share of the value that is noise, 0 to 1: for metrics that range over decades.
+        z: how many usual steps a spike is high, 3 to 100.
+        together: intervals of the series, 0 to 100.
+        gap_s: s, 0 to 30 days.
+        hold_s: s, 0 to 30 days.
+
+    Blind to: spikes smaller than ``spike`` or in the noise; a fault that begins with a slope (that is drift); the
+    first readings of a series; a shift across a long gap, or on a metric without ``shift``; a true pulse shorter than
+    three readings that no neighbour sees. Ignores NaN and readings marked SUSPECT.
+
+    Source: spike and rate-of-change tests of QARTOD (U.S. IOOS 2021, tests 6 and 7), scaled by the series' own steps; types
+    A, D, I, J of Leigh et al. 2019, Science of the Total Environment 664. The numbers are ours: P.
+
+    >>> from yiwang.columns import Readings
+    >>> jump = Jump(spike=4.0, shift=4.0, z=10.0, together=2.0, gap_s=86400.0, hold_s=3600.0, layout=Layout.apart(1))
+    >>> state = jump.start(1)
+    >>> for i, tur in enumerate([3, 4, 3, 30, 4, 3, 4, 3, 4, 3, 4, 14, 15, 14, 15, 14, 15]):
+    ...     r = Readings.of([(0, i * 600_000_000_000, tur, 0)])
+    ...     _ = jump.step(state, Round(series=r.series, t_ns=r.t_ns, value=r.value, quality=r.quality))
+    ...     found = jump.tick(state, i * 600_000_000_000)
+    ...     for level, since, value, reason in zip(found.level, found.since_ns, found.value, found.reason):
+    ...         print(i, "level", level, "since", since // 600_000_000_000, "by", value, jump.reasons[reason])
+    4 level 4 since 3 by 30.0 jump.spike
+    9 level 0 since 3 by 3.0 jump.over
+    15 level 3 since 11 by 14.0 jump.shift
+    """
+
+    name: ClassVar[str] = "jump"
+    roles: ClassVar[tuple[str, ...]] = ("main",)
+    reasons: ClassVar[tuple[str, ...]] = (
+        "jump.doubt",
+        "jump.confirmed",
+        "jump.spike",
+        "jump.cluster",
+        "jump.shift",
+        "jump.over",
+    )
+    wants_late: ClassVar[bool] = False
+
+    spike: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = NAN
+    shift: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = NAN
+    jump: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = NAN
+    jump_per_min: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = 0.0
+    share: Annotated[Param, Spec(unit="", lo=0, hi=1, absent=True)] = 0.0
+    z: Annotated[Param, Spec(unit="", lo=3, hi=100)]
+    together: Annotated[Param, Spec(unit="intervals", lo=0, hi=100)]
+    gap_s: Annotated[Param, Spec(unit="s", lo=0, hi=30 * 86_400)]
+    hold_s: Annotated[Param, Spec(unit="s", lo=0, hi=30 * 86_400)]
+    layout: Layout = ALONE
+
+    def start(self, n: int) -> JumpState:
+        """``n`` series that have said nothing."""
+        return JumpState(
+            ref=np.full(n, np.nan),
+            prior=np.full(n, np.nan),
+            scale=np.zeros(n),
+            late=np.zeros(n),
+            newest_ns=np.full(n, NONE),
+            pace_s=np.zeros(n),
+            away=np.zeros(n, np.uint8),
+            gone=np.zeros((n, 8)),
+            moment=np.full((n, 4), NONE),
+            wait=np.zeros(n, np.uint8),
+            spikes=np.zeros(n, np.uint8),
+            level=np.zeros(n, np.int8),
+            doubt=np.zeros(n, np.bool_),
+        )
+
+    def step(self, state: JumpState, r: Round) -> FindingColumns:
+        """One row for each series whose newest step is doubted, or whose doubt is withdrawn."""
+        good = usable(r.value, r.quality)
+        good &= self._checked.take(r.series)
+        s, t, v = r.series, r.t_ns, r.value
+        if not good.all():
+            s, t, v = s[good], t[good], v[good]
+        if len(s) == 0:
+            return NO_FINDINGS
+        with np.errstate(invalid="ignore", over="ignore"):
+            gap_s = self._pace(state, s, t)
+            ref, scale, late = state.ref.take(s), state.scale.take(s), state.late.take(s)
+            step = np.abs(v - ref)
+            own = np.maximum(scale, self._share.take(s) * np.abs(ref))
+            limit = np.maximum(self._leaves.take(s) * own, LATELY * late)
+            calm = step <= np.maximum(limit, self._least.take(s), out=limit)
+            calm &= state.away.take(s) == 0
+            scale += (np.minimum(step, WILD * own, out=own) - scale) / CALM
+            late += (step - late) / LATELY
+            np.maximum(scale, self._floor.take(s), out=scale)
+            if calm.all():
+                state.prior[s], state.ref[s], state.scale[s], state.late[s] = ref, v, scale, late
+                return NO_FINDINGS
+            k = s[calm]
+            state.prior[k], state.ref[k], state.scale[k], state.late[k] = (
+                ref[calm],
+                v[calm],
+                scale[calm],
+                late[calm],
+            )
+            rare = np.flatnonzero(~calm)  # also the first reading: its step is NaN
+            return self._look(state, s[rare], t[rare], v[rare], limit[rare], gap_s[rare])
+
+    @staticmethod
+    def _pace(state: JumpState, s: I32, t: I64) -> F64:
+        """Seconds since each series' newest reading, 0 at the first; learns its mean interval."""
+        newest = state.newest_ns.take(s)
+        gap_s = (t - np.maximum(newest, 0)) * 1e-9
+        gap_s[newest == NONE] = 0.0
+        pace = state.pace_s.take(s)
+        state.pace_s[s] = np.where(pace > 0, pace + (np.minimum(gap_s, 4.0 * pace) - pace) / 16.0, gap_s)
+        state.newest_ns[s] = t
+        return np.asarray(gap_s, np.float64)
+
+    @cached_property
+    def _rows(self) -> I64:
+        return np.arange(len(self.layout))
+
+    @cached_property
+    def _height(self) -> F64:
+        """float64 (n,), least height of a spike; where only the largest credible step is known, that."""
+        return np.fmin(each(self.spike, self._rows), each(self.jump, self._rows))
+
+    @cached_property
+    def _checked(self) -> NDArray[np.bool_]:
+        return np.isfinite(self._height)
+
+    @cached_property
+    def _share(self) -> F64:
+        return np.nan_to_num(each(self.share, self._rows))
+
+    @cached_property
+    def _floor(self) -> F64:
+        """float64 (n,), least mean step: a spike of ``spike`` is ``z`` of it."""
+        return np.nan_to_num(self._height / each(self.z, self._rows))
+
+    @cached_property
+    def _leaves(self) -> F64:
+        """float64 (n,), how many usual steps a reading must be off to leave."""
+        return LEAVES * each(self.z, self._rows)
+
+    @cached_property
+    def _least(self) -> F64:
+        return np.nan_to_num(self._height)
+
+    def _look(self, state: JumpState, s: I32, t: I64, v: F64, limit: F64, gap_s: F64) -> FindingColumns:
+        """The few series that have left, leave, or begin."""
+        ref = state.ref[s]
+        anew = np.isnan(ref) | (gap_s > each(self.gap_s, s))
+        away = (state.away[s] > 0) & ~anew
+        periods = gap_s / np.maximum(state.pace_s[s], 1e-9)
+        limit = np.where(away, state.gone[s, LIMIT], limit * np.sqrt(np.clip(periods, 1.0, 9.0)))
+        step = np.abs(v - ref)
+        gone = state.gone[s]
+        back = away & (step <= np.maximum(COME_BACK * gone[:, NEAREST], NEARLY * limit))
+        across = away & ~back & ((v > ref) != (gone[:, FIRST] > ref)) & (step > limit)
+        leaves = (~away & ~anew & (step > limit)) | across
+        stays = away & ~back & ~across
+        settles = stays & (state.away[s] + 1 >= STAYS)
+        accepted = ~leaves & ~(stays & ~settles)
+
+        narrow = back & (state.away[s] <= WIDEST)
+        own = np.maximum(state.scale[s], self._share[s] * np.abs(ref))
+        tail = self._tail(state, s, t)
+        need = np.maximum(limit, np.maximum(each(self.z, s), HABIT * tail) * own)
+        spike = narrow & (gone[:, NEAREST] >= need)
+        learns = narrow & (gone[:, NEAREST] < 2.0 * need)  # what is far beyond is no habit of the series
+        gone[:, TAIL] = np.where(
+            learns, np.maximum(tail, gone[:, NEAREST] / np.maximum(own, 1e-300)), gone[:, TAIL]
+        )
+        state.moment[s, TAUGHT] = np.where(learns, t, state.moment[s, TAUGHT])
+        gone[:, STEP] = np.where(
+            leaves, 0.0, np.maximum(gone[:, STEP], np.where(stays, np.abs(v - gone[:, NEWEST]), 0))
+        )
+        gone[:, STRAY] = np.where(
+            leaves, 0.0, np.maximum(gone[:, STRAY], np.where(stays, np.abs(v - gone[:, FIRST]), 0))
+        )
+        gone[:, NEAREST] = np.where(
+            leaves, step, np.where(stays, np.minimum(gone[:, NEAREST], step), gone[:, NEAREST])
+        )
+        gone[:, FIRST] = np.where(leaves, v, gone[:, FIRST])
+        gone[:, NEWEST] = v
+        gone[:, LIMIT] = np.where(leaves, limit, gone[:, LIMIT])
+        height = np.abs(gone[:, FIRST] - ref)
+        shift = settles & (height >= each(self.shift, s))
+        # the last accepted value may have been an outlier itself: what was before it must be as far
+        shift &= np.abs(gone[:, FIRST] - state.prior[s]) >= SURE * height
+        shift &= (gone[:, STEP] <= height / STEADY) & (gone[:, STRAY] <= height * NEAR)
+        gone[:, HEIGHT] = np.where(spike | shift, height, gone[:, HEIGHT])
+        state.gone[s] = gone
+        state.moment[s, LEFT] = np.where(leaves, t, state.moment[s, LEFT])
+        state.away[s] = np.where(leaves, 1, np.where(stays & ~settles, state.away[s] + 1, 0))
+        state.wait[s] = np.where(spike, SPIKE, np.where(shift, SHIFT, state.wait[s]))
+        self._accept(
+            state, s[accepted], v[accepted], step[accepted], (anew | settles)[accepted], gone[accepted, STEP]
+        )
+        return self._doubt(state, s, t, v, leaves & ~across, stays | across | anew, step, gap_s)
+
+    @staticmethod
+    def _tail(state: JumpState, s: I32, t: I64) -> F64:
+        """How many usual steps high is what lately came and went without being a fault: noise has a long tail."""
+        since = np.where(state.moment[s, TAUGHT] == NONE, t, state.moment[s, TAUGHT])
+        intervals = (t - since) / 1e9 / np.maximum(state.pace_s[s], 1e-9)
+        return np.asarray(state.gone[s, TAIL] / (1.0 + intervals / FORGET), np.float64)
+
+    def _accept(
+        self, state: JumpState, s: I32, v: F64, step: F64, moved: NDArray[np.bool_], of_late: F64
+    ) -> None:
+        """Take ``v`` as the last accepted value; one that has moved far tells nothing of the usual step."""
+        fresh = np.isnan(state.ref[s])
+        own, late = state.scale[s], state.late[s]
+        learnt = own + (np.minimum(step, WILD * own) - own) / CALM
+        state.scale[s] = np.maximum(np.where(moved, own, learnt), self._floor[s])
+        state.late[s] = np.where(moved & ~fresh, np.maximum(late, of_late), late)
+        state.prior[s] = np.where(moved, v, state.ref[s])
+        state.ref[s] = v
+
+    def _doubt(
+        self,
+        state: JumpState,
+        s: I32,
+        t: I64,
+        v: F64,
+        leaves: NDArray[np.bool_],
+        stays: NDArray[np.bool_],
+        step: F64,
+        gap_s: F64,
+    ) -> FindingColumns:
+        """Doubt what leaves by an incredible step while nothing is said; withdraw it of what stays."""
+        credible = each(self.jump, s) + np.nan_to_num(each(self.jump_per_min, s)) * (gap_s / 60.0)
+        new = leaves & (step > credible) & (state.level[s] == 0)
+        over = stays & state.doubt[s]
+        rows = np.flatnonzero(new | over)
+        if len(rows) == 0:
+            return NO_FINDINGS
+        k, opened = s[rows], new[rows]
+        state.moment[k, SINCE] = np.where(opened, t[rows], state.moment[k, SINCE])
+        state.moment[k, BAD] = t[rows]
+        state.spikes[k] = 0
+        state.level[k] = np.where(opened, 3, 0)
+        state.doubt[k] = opened
+        return say(
+            k,
+            t_ns=t[rows],
+            since_ns=state.moment[k, SINCE],
+            level=state.level[k],
+            value=v[rows],
+            limit=np.where(opened, credible[rows], np.nan),
+            reason=np.where(opened, 0, 1),
+            numbers={"step": np.where(opened, step[rows], np.nan)},
+        )
+
+    # ---- what needs the neighbours ----
+
+    @cached_property
+    def _group(self) -> I64:
+        """int64 (n,): equal where zone and metric are equal."""
+        pairs = np.stack((self.layout.zone, self.layout.metric), axis=1)
+        return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+
+    def _shared(self, state: JumpState, rows: I64) -> NDArray[np.bool_]:
+        """Of some rows, whether another device's same metric left when they did."""
+        group, device, left = self._group, self.layout.device, state.moment[:, LEFT]
+        asked = np.zeros(1 + group.max(initial=-1), np.bool_)
+        asked[group[rows]] = True
+        others = np.flatnonzero(asked[group] & (left != NONE))
+        within_s = each(self.together, rows) * state.pace_s[rows]
+        within = np.rint(within_s * 1e9).astype(np.int64)[:, None]
+        near = np.abs(left[others][None, :] - left[rows][:, None]) <= within
+        near &= (group[others][None, :] == group[rows][:, None]) & (
+            device[others][None, :] != device[rows][:, None]
+        )
+        shared: NDArray[np.bool_] = near.any(axis=1)
+        return shared
+
+    def tick(self, state: JumpState, t_ns: int) -> FindingColumns:
+        """One row for each series with a spike, a cluster or a shift that no neighbour shares, or whose time is over."""
+        rows = np.flatnonzero((state.wait != NOTHING) | (state.level != 0))
+        if len(rows) == 0:
+            return NO_FINDINGS
+        wait = state.wait[rows]
+        waits = np.flatnonzero(wait)
+        wait[waits[self._shared(state, rows[waits])]] = NOTHING
+        was, doubt = state.level[rows], state.doubt[rows]
+        spikes = np.where(was == 0, 0, state.spikes[rows]) + (wait == SPIKE)
+        known = np.where(doubt, 0, was)
+        level = np.where(wait == SHIFT, 3, np.where(wait == SPIKE, np.where(spikes >= CLUSTER, 3, 4), 0))
+        level = np.where((level == 0) | ((known > 0) & (known < level)), known, level)
+        # a doubt about a spike that a neighbour shares is withdrawn, one that nobody answers runs out
+        bad = np.where(wait != NOTHING, state.moment[rows, LEFT], state.moment[rows, BAD])
+        out = (wait == NOTHING) & (was > 0) & (t_ns - bad >= nanoseconds(self.hold_s, rows))
+        asked = (state.wait[rows] != NOTHING) & (wait == NOTHING) & doubt
+        level = np.where(out | asked, 0, np.where(doubt & (wait == NOTHING), was, level)).astype(np.int8)
+        state.wait[rows] = NOTHING
+        state.doubt[rows] = doubt & (level > 0) & (wait == NOTHING)
+        state.spikes[rows] = np.minimum(spikes, 200)
+        state.moment[rows, BAD] = bad
+        left = np.maximum(state.moment[rows, LEFT], state.moment[rows, SINCE] + 1)
+        state.moment[rows, SINCE] = np.where((was == 0) & (level > 0), left, state.moment[rows, SINCE])
+        state.level[rows] = level
+        c = np.flatnonzero(level != was)
+        k = rows[c]
+        if len(k) == 0:
+            return NO_FINDINGS
+        over = level[c] == 0
+        reason = np.where(wait[c] == SHIFT, 4, np.where(level[c] == 3, 3, 2))
+        since = state.moment[k, SINCE]
+        return say(
+            k,
+            t_ns=np.maximum(t_ns, since),
+            since_ns=since,
+            level=level[c],
+            value=np.where(over, np.nan_to_num(state.ref[k]), state.gone[k, FIRST]),
+            limit=state.gone[k, LIMIT],
+            reason=np.where(over, np.where(asked[c], 1, 5), reason),
+            numbers={"step": np.where(over, np.nan, state.gone[k, HEIGHT])},
+        )
