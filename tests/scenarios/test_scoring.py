@@ -1,64 +1,14 @@
 """Holding incidents against the truth."""
 
 import dataclasses
-from typing import Any
 
 import pytest
 
 from scenarios import files
 from scenarios.model import Scenario, Truth
-from scenarios.scoring import as_json, score
-from yiwang.clock import SECOND
-from yiwang.model import Incident, Step
-
-T0 = 1_000 * SECOND
-
-
-def truth(id_: str, begin_s: float, end_s: float, **more: Any) -> Truth:
-    return Truth(
-        id=id_,
-        kind="road_flooding",
-        district=0,
-        place="P",
-        severity=more.pop("severity", 2),
-        begin_ns=T0 + round(begin_s * SECOND),
-        end_ns=T0 + round(end_s * SECOND),
-        within_s=10.0,
-        **more,
-    )
-
-
-def incident(id_: str, opened_s: float, cleared_s: float, levels: dict[float, int], **more: Any) -> Incident:
-    steps = [
-        Step(
-            t_ns=T0 + round(t * SECOND),
-            what="opened" if k == 0 else "severity",
-            args={"severity": s} if k == 0 else {"to": s},
-        )
-        for k, (t, s) in enumerate(levels.items())
-    ]
-    closed_ns = T0 + round((cleared_s + 60) * SECOND)
-    fields: dict[str, Any] = {
-        "id": id_,
-        "rev": 1,
-        "district": 0,
-        "domain": "flooding",
-        "kind": "road_flooding",
-        "place": "P",
-        "place_name_zh": "",
-        "place_name_en": "",
-        "lon": 0.0,
-        "lat": 0.0,
-        "state": "closed",
-        "severity": 2,
-        "peak": min(levels.values()),
-        "opened_ns": T0 + round(opened_s * SECOND),
-        "updated_ns": closed_ns,
-        "cleared_ns": T0 + round(cleared_s * SECOND),
-        "closed_ns": closed_ns,
-        "history": (*steps, Step(t_ns=closed_ns, what="closed")),
-    }
-    return Incident(**{**fields, **more})
+from scenarios.scoring import EARLY_S, as_json, score
+from tests.scenarios.incidents import at, evidence, incident, truth
+from yiwang.model import Incident
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +73,92 @@ def test_the_peak_is_judged_per_truth(base: Scenario) -> None:
     one = incident("I-1", 5, 320, {5: 1, 110: 4, 205: 3})
     result = score(with_truth(base, *truths, merge_s=600.0), [one])
     assert [v.peak for v in result.verdicts] == [1, 3]
+
+
+def test_what_stayed_a_candidate_is_neither_found_nor_false(base: Scenario) -> None:
+    """A candidate called nobody: the truth is missed, and no false incident is counted."""
+    one = incident("I-1", 5, 120, {5: 2}, standing="candidate", confidence=0.5)
+    result = score(with_truth(base, truth("a", 0, 100)), [one])
+    assert (result.missed, result.false) == (1, ())
+    assert [(j.raised_ns, j.verdict, j.confidence) for j in result.incidents] == [(None, "right", 0.5)]
+
+
+def test_the_delay_is_that_of_the_confirmation(base: Scenario) -> None:
+    """A candidate of second 2 that is confirmed in second 8 was raised in second 8, and its level said then."""
+    one = incident("I-1", 2, 120, {2: 2}, confirmed_ns=at(8))
+    scenario = with_truth(base, truth("a", 0, 100, reaches_ns={"2": at(1)}))
+    verdict = score(scenario, [one]).verdicts[0]
+    assert (verdict.delay_s, verdict.level_delays_s) == (8, {"2": 7})
+
+
+def test_an_alarm_that_stood_long_before_detects_nothing(base: Scenario) -> None:
+    """Raised more than half an hour before the first trace it is false, and the truth is missed; just before it counts."""
+    scenario = with_truth(base, truth("a", 10_000, 10_100))
+    standing = incident("I-1", 10_000 - EARLY_S - 1, 10_120, {10_000 - EARLY_S - 1: 2})
+    assert score(scenario, [standing]).summary()["missed"] == 1
+    assert score(scenario, [standing]).false == ("I-1",)
+    warning = incident("I-1", 10_000 - EARLY_S + 1, 10_120, {10_000 - EARLY_S + 1: 2})
+    assert score(scenario, [warning]).met
+
+
+def test_an_incident_that_goes_on_from_an_earlier_truth_counts_for_the_next(base: Scenario) -> None:
+    """Two close truths in one incident: the second is found without delay, though it was raised long before."""
+    truths = (truth("a", 0, 5000), truth("b", 5100, 5200))
+    one = incident("I-1", 5, 5300, {5: 2})
+    result = score(with_truth(base, *truths, merge_s=600.0), [one])
+    assert [v.delay_s for v in result.verdicts] == [5, 0]
+
+
+def test_an_incident_is_also_where_its_evidence_is(base: Scenario) -> None:
+    """A crash may be raised on the next link, if the incident shows evidence of the truth's own, or the truth says so."""
+    far = incident("I-1", 5, 120, {5: 2}, place="Q")
+    assert score(with_truth(base, truth("a", 0, 100)), [far]).missed == 1
+    assert score(with_truth(base, truth("a", 0, 100, also=("Q",))), [far]).met
+    seen = incident("I-1", 5, 120, {5: 2}, place="Q", evidence=(evidence("D", "P"),))
+    assert score(with_truth(base, truth("a", 0, 100)), [seen]).met
+
+
+def test_kinds_by_zone_are_compared_by_zone(base: Scenario) -> None:
+    """A truth at a place of the zone is met by the zone's incident."""
+    place = base.registries[0].places[0]
+    rain = truth("a", 0, 100, kind="heavy_rain", place=place.id)
+    one = incident("I-1", 5, 120, {5: 2}, kind="heavy_rain", place=place.zone)
+    assert score(with_truth(base, rain), [one]).met
+
+
+def test_optional_truths_are_neither_missed_nor_false(base: Scenario) -> None:
+    """What may be raised or not counts on no side."""
+    scenario = with_truth(base, truth("a", 0, 100, optional=True))
+    assert score(scenario, []).met
+    result = score(scenario, [incident("I-1", 5, 120, {5: 2})])
+    assert result.met
+    assert [j.verdict for j in result.incidents] == ["optional"]
+
+
+def test_a_fault_named_otherwise_is_not_found_but_not_false_either(base: Scenario) -> None:
+    """Where the truth names reasons, only one of them in the evidence names the fault."""
+    scenario = with_truth(base, truth("a", 0, 100, reasons=("still.stuck",)))
+    other = incident("I-1", 5, 120, {5: 2}, evidence=(evidence("D", "P", "jump.spike"),))
+    result = score(scenario, [other])
+    assert (result.missed, result.false) == (1, ())
+    named = incident("I-1", 5, 120, {5: 2}, evidence=(evidence("D", "P", "still.stuck"),))
+    assert score(scenario, [named]).met
+
+
+def test_merged_incidents_are_one(base: Scenario) -> None:
+    """What was merged into another is no split, and the truth was found when the first of them was confirmed."""
+    first = incident("I-1", 5, 60, {5: 2}, merged_into="I-2")
+    second = incident("I-2", 20, 120, {20: 2}, merged_from=("I-1",))
+    result = score(with_truth(base, truth("a", 0, 100)), [first, second])
+    assert result.met
+    assert result.verdicts[0].delay_s == 5
+    assert [j.id for j in result.incidents] == ["I-2"]
+
+
+def test_two_places_in_one_incident_are_merged(base: Scenario) -> None:
+    """One incident over two places is wrong, unless the truths name each other's."""
+    both = incident("I-1", 5, 120, {5: 2}, evidence=(evidence("D", "P"), evidence("E", "Q")))
+    truths = truth("a", 0, 100), truth("b", 0, 100, place="Q")
+    assert score(with_truth(base, *truths), [both]).merged == ("I-1",)
+    known = truth("a", 0, 100, also=("Q",)), truth("b", 0, 100, place="Q")
+    assert score(with_truth(base, *known), [both]).merged == ()
