@@ -50,14 +50,15 @@ class RainRate:
     """Rain sums from sampled intensities, mm/h.
 
     The rain of an interval (t0, t] is v (t - t0), with t - t0 at most ``gap_s``. At each tick, with S_w the rain of
-    the last w hours, level l is reached where ``S_w >= mm_{w}h_l`` for some w while it rains on, ``S_1 >= calm_mm``;
-    bins of 5 min that lie half inside a window count by half. The level only rises within an episode, which is over
-    when ``S_1 < calm_mm``. The finding's value is the sum that decided, its limit the table's, and ``numbers`` hold
+    the last w hours, level l is reached where ``S_w >= mm_{w}h_l`` for some w while it rains on: at least ``calm_mm`` in the last ``calm_s`` (twice
+    that for an episode to begin); bins of 5 min that lie half inside a window count by half. The level only rises
+    within an episode, which is over when less than ``calm_mm`` fell in ``calm_s``. The finding's value is the sum that decided, its limit the table's, and ``numbers`` hold
     ``window_h``, ``window_s`` and all sums ``mm_1h`` … ``mm_24h``.
 
     Args:
         mm_1h_i: limit of level I for the sum of 1 h, mm; NaN: none. Likewise the other windows and levels.
-        calm_mm: rain of the last hour below which it is over, mm.
+        calm_mm: rain in ``calm_s`` below which it is over, mm.
+        calm_s: s, at least a bin.
         gap_s: longest interval a reading speaks for, s.
         most_mm_h: rain above this is no rain but a fault, and left out, mm/h.
 
@@ -67,7 +68,7 @@ class RainRate:
     Source: windows and limits are the pack's (domain.md C1, C2); the sum is a plain rectangle rule.
 
     >>> from yiwang.columns import Readings
-    >>> rain = RainRate(mm_1h_iv=20.0, mm_3h_ii=50.0, calm_mm=1.0, gap_s=900.0, most_mm_h=400.0)
+    >>> rain = RainRate(mm_1h_iv=20.0, mm_3h_ii=50.0, calm_mm=0.5, calm_s=900.0, gap_s=900.0, most_mm_h=400.0)
     >>> state = rain.start(1)
     >>> for five in range(40):
     ...     t_ns = five * 300_000_000_000
@@ -79,6 +80,7 @@ class RainRate:
     ...               "window", found.numbers["window_h"][i])
     50 min: level 4 sum 20.0 limit 20.0 window 1.0
     125 min: level 2 sum 50.0 limit 50.0 window 3.0
+    160 min: level 0 sum 0.0 limit 0.5 window nan
     """
 
     name: ClassVar[str] = "rain_rate"
@@ -106,6 +108,7 @@ class RainRate:
     mm_24h_iii: Sum = NAN
     mm_24h_iv: Sum = NAN
     calm_mm: Annotated[Param, Spec(unit="mm", lo=0.01, hi=100)]
+    calm_s: Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
     gap_s: Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
     most_mm_h: Annotated[Param, Spec(unit="mm/h", lo=1, hi=10_000)]
 
@@ -158,7 +161,7 @@ class RainRate:
         s = np.flatnonzero(wet | (state.level > 0)).astype(np.int32)
         if len(s) == 0:
             return NO_FINDINGS
-        sums = _sums(state, s, t_ns)
+        sums, lately = _sums(state, s, t_ns, at(self.calm_s, s))
         table = self._table[s] if self._table.ndim == 3 else self._table
         reached = sums[:, :, None] >= table
         levels = np.logical_or.reduce(reached, axis=1)
@@ -166,13 +169,13 @@ class RainRate:
         old = state.level[s]
         # a new episode asks for twice the rain that an old one ends with: drizzle opens and closes nothing
         calm = np.broadcast_to(np.asarray(at(self.calm_mm, s), np.float64), len(s))
-        raining = sums[:, 0] >= np.where(old > 0, calm, 2 * calm)
+        raining = lately >= np.where(old > 0, calm, 2 * calm)
         new = np.where(raining & (severe > 0) & ((old == 0) | (severe < old)), severe, old)
         new = np.where(raining, new, 0).astype(np.int8)
         c = np.flatnonzero(new != old)
         if len(c) == 0:
             return NO_FINDINGS
-        s, old, new, sums = s[c], old[c], new[c], sums[c]
+        s, old, new, sums, lately = s[c], old[c], new[c], sums[c], lately[c]
         since = np.where(old == 0, t_ns, state.since_ns[s])
         state.level[s] = new
         state.since_ns[s] = np.where(new == 0, NONE, since)
@@ -188,12 +191,12 @@ class RainRate:
             t_ns=np.full(len(s), t_ns),
             since_ns=np.minimum(since, t_ns),
             level=new,
-            value=sums[rows, window],
+            value=np.where(said, sums[rows, window], lately),
             limit=limit,
             reason=np.where(said, 0, 1).astype(np.uint8),
             numbers={
-                "window_h": hours[window],
-                "window_s": hours[window] * 3600.0,
+                "window_h": np.where(said, hours[window], np.nan),
+                "window_s": np.where(said, hours[window] * 3600.0, at(self.calm_s, s)),
                 **{f"mm_{h}h": sums[:, i].copy() for i, h in enumerate(HOURS)},
             },
         )
@@ -203,7 +206,7 @@ class RainRate:
         n = len(state.head)
         sums = np.full(n, np.nan)
         for row in np.flatnonzero(state.t_ns != NONE).tolist():  # for a plot: a few gauges
-            sums[row] = _sums(state, np.array([row], np.int32), int(state.t_ns[row]))[0, 0]
+            sums[row] = _sums(state, np.array([row], np.int32), int(state.t_ns[row]), 3600.0)[1][0]
         return sums, np.broadcast_to(np.fmin.reduce(self._table[..., 0, :], axis=-1), n)
 
 
@@ -221,7 +224,7 @@ class RainBins(RainRate):
     Source: as ``RainRate``; late bins from the SL 651 revision draft: more than 25.4 mm in 5 min goes to the next bin.
 
     >>> from yiwang.columns import Readings
-    >>> rain = RainBins(mm_1h_iv=20.0, calm_mm=1.0, gap_s=900.0, most_mm_h=400.0)
+    >>> rain = RainBins(mm_1h_iv=20.0, calm_mm=0.5, calm_s=900.0, gap_s=900.0, most_mm_h=400.0)
     >>> state = rain.start(1)
     >>> for minute, mm in [(0, 0.0), (5, 8.0), (15, 8.0), (10, 8.0), (10, 8.0)]:
     ...     r = Readings.of([(0, minute * 60_000_000_000, mm, 0)])
@@ -260,7 +263,7 @@ class RainCounter(RainRate):
     Source: as ``RainRate``; that the total can reset is the SL 651 revision draft's.
 
     >>> from yiwang.columns import Readings
-    >>> rain = RainCounter(mm_1h_iv=20.0, calm_mm=1.0, gap_s=300.0, most_mm_h=400.0)
+    >>> rain = RainCounter(mm_1h_iv=20.0, calm_mm=0.5, calm_s=900.0, gap_s=300.0, most_mm_h=400.0)
     >>> state = rain.start(1)
     >>> for minute, mm in [(0, 985.0), (5, 995.0), (10, 2.0), (15, 12.0)]:
     ...     r = Readings.of([(0, minute * 60_000_000_000, mm, 0)])
@@ -320,11 +323,14 @@ def _open(state: RainState, s: I32, bins: I64) -> I64:
     return slot
 
 
-def _sums(state: RainState, s: I32, t_ns: int) -> F64:
-    """Rain of the last 1, 3, 6, 12, 24 h before ``t_ns``: float64 (m, 5), mm."""
+def _sums(state: RainState, s: I32, t_ns: int, lately_s: Param) -> tuple[F64, F64]:
+    """Rain before ``t_ns``, mm: of the last 1, 3, 6, 12, 24 h, float64 (m, 5); of ``lately_s``, float64 (m,)."""
     origin, head = state.origin_ns[s, None], state.head[s, None]
     bins = head - np.arange(BINS)  # newest first
-    end_ns = origin + bins * BIN_NS
+    ago_ns = (t_ns - (origin + bins * BIN_NS)).astype(np.float64)  # of each bin's end
     rain = np.take_along_axis(state.mm[s], bins % BINS, axis=1)
-    inside = [np.clip((end_ns - (t_ns - window)) / BIN_NS, 0.0, 1.0) for window in _WINDOW_NS.tolist()]
-    return np.stack([(rain * share).sum(axis=1) for share in inside], axis=1)
+    windows = [np.full((1, 1), window, np.float64) for window in _WINDOW_NS]
+    windows.append(np.broadcast_to(np.asarray(lately_s, np.float64) * 1e9, len(s))[:, None])
+    inside = [np.clip((window - ago_ns) / BIN_NS, 0.0, 1.0) for window in windows]
+    *sums, last = ((rain * share).sum(axis=1) for share in inside)
+    return np.stack(sums, axis=1), last

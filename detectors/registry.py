@@ -8,15 +8,20 @@ from typing import Any
 
 from detectors.accrual import Accrual
 from detectors.band import Band
+from detectors.corridor import Corridor
 from detectors.drop import Drop
 from detectors.grade import Grade
 from detectors.ladder import Ladder
 from detectors.mean import Mean
 from detectors.protocol import Detector, Param, Spec, roles_of, specs
+from detectors.pumps import Pumps
+from detectors.rainfall import RainBins, RainCounter, RainRate
+from detectors.rise import Rise
 from detectors.sightings import Sightings
 from detectors.states import States
 from detectors.surge import Surge
 from detectors.together import Together
+from detectors.waterlogging import Waterlogging
 from yiwang.domains import Domains
 from yiwang.domains.reader import did_you_mean
 from yiwang.errors import BadInput
@@ -24,7 +29,25 @@ from yiwang.errors import BadInput
 GROUP = "yiwang.detectors"
 """Entry points of this group name further detector classes."""
 
-DETECTORS: tuple[type, ...] = (Ladder, Grade, Sightings, Band, Mean, Drop, Accrual, States, Together, Surge)
+DETECTORS: tuple[type, ...] = (
+    Corridor,
+    Ladder,
+    Grade,
+    Sightings,
+    Band,
+    Mean,
+    Drop,
+    Accrual,
+    States,
+    Together,
+    Surge,
+    Rise,
+    RainRate,
+    RainBins,
+    RainCounter,
+    Pumps,
+    Waterlogging,
+)
 
 _PARTS = ("reasons", "wants_late", "start", "step", "tick")
 

@@ -1,8 +1,18 @@
 """What each detector must be silent on, and what it must find; by its name."""
 
+from typing import TypedDict
+
 from detectors.laws import SERIES, Case, Exhibit, Message
 
 Minutes = list[float]
+
+
+class Roles(TypedDict):
+    """How the four series of a joint detector's case stand to each other."""
+
+    zones: tuple[int, ...]
+    roles: tuple[int, ...]
+    devices: tuple[int, ...]
 
 
 def each_minute(values: Minutes, series: int = 0) -> tuple[Message, ...]:
@@ -65,6 +75,77 @@ _SURGE = same(
 )
 _NEAR = (0.0, 50.0, 500.0, 900.0)
 
+_RISE = same(
+    rung_iii=15.0,
+    rung_ii=27.0,
+    from_value=2.0,
+    min_rate=0.3,
+    lead_s=1200.0,
+    smooth_s=90.0,
+    gap_s=1800.0,
+    hold_s=600.0,
+    silence_s=3600.0,
+)
+_RAIN = same(mm_1h_iv=20.0, mm_3h_ii=50.0, calm_mm=0.5, calm_s=900.0, gap_s=900.0, most_mm_h=400.0)
+_PUMPS = same(
+    start_cm=80.0,
+    rated_flow=400.0,
+    flow_share=0.3,
+    idle_s=180.0,
+    weak_s=180.0,
+    hold_s=300.0,
+    fresh_s=600.0,
+    idle_level=2.0,
+    weak_level=2.0,
+)
+_SUMP: Roles = {"zones": (0, 0, 0, 0), "roles": (0, 1, 3, 1), "devices": (0, 0, 0, 1)}
+_LOGGING = same(
+    rung_iii=15.0,
+    rung_ii=27.0,
+    lead_s=1800.0,
+    drain_mm_h=36.0,
+    runoff_cm_per_mm=1.0,
+    area_m2_per_cm=7.0,
+    fall_cm_min=0.2,
+    over_cm=1.0,
+    spread=1.0,
+    min_probability=0.6,
+    confirm_s=60.0,
+    hold_s=600.0,
+    fresh_s=900.0,
+    **{f"weight_{i}": w for i, w in enumerate((2.4, 0.5, 0.0, -0.1, 0.3, -0.4, -1.0, 0.8, 0.1, 0.1))},
+)
+
+
+_CORRIDOR = same(
+    enter=0.55,
+    leave=0.7,
+    jam_occupancy=15.0,
+    evidence=3.0,
+    confirm_s=60.0,
+    clear_s=240.0,
+    reach_m=3500.0,
+    queue_ii_m=2000.0,
+    queue_i_m=8000.0,
+)
+
+
+def driving(minutes: list[tuple[float, ...]]) -> tuple[Message, ...]:
+    """Each minute the speeds at four stations along a road, 500 m apart, the last one furthest downstream."""
+    return tuple(
+        tuple((series, 2 * minute, value, 0) for series, value in enumerate(row))
+        for minute, row in enumerate(minutes)
+    )
+
+
+def pumping(rows: list[tuple[float, float, float]]) -> tuple[Message, ...]:
+    """Each minute whether the pump runs, the sump's level and the pump's flow."""
+    return tuple(
+        tuple((series, 2 * minute, value, 0) for series, value in enumerate(row))
+        for minute, row in enumerate(rows)
+    )
+
+
 EXHIBITS: dict[str, Exhibit] = {
     "ladder": Exhibit(
         quiet=Case(params=_LADDER, messages=each_minute([0.0, 1.0, 4.0, 2.0, 0.0])),
@@ -89,6 +170,34 @@ EXHIBITS: dict[str, Exhibit] = {
         begin=2,
         within_s=60.0,
         level=2,
+    ),
+    "corridor": Exhibit(  # a queue that grows up the road from downstream; then one that begins on it
+        quiet=Case(
+            params=_CORRIDOR,
+            messages=with_ticks(
+                driving(
+                    [(100.0, 98.0, 101.0, 99.0)] * 20
+                    + [(100.0, 98.0, 101.0, 20.0)] * 4
+                    + [(100.0, 98.0, 20.0, 15.0)] * 4
+                    + [(100.0, 20.0, 15.0, 25.0)] * 9
+                )
+            ),
+        ),
+        labelled=Case(
+            params=_CORRIDOR,
+            messages=with_ticks(
+                driving(
+                    [(100.0, 98.0, 101.0, 99.0)] * 20
+                    + [(100.0, 30.0, 100.0, 99.0)]
+                    + [(100.0, 10.0, 100.0, 99.0)] * 3
+                    + [(30.0, 12.0, 100.0, 99.0)] * 6
+                )
+            ),
+        ),
+        series=1,
+        begin=40,
+        within_s=120.0,
+        level=3,
     ),
     "band": Exhibit(
         quiet=Case(params=_BAND, messages=each_minute([20.9, 20.8, 21.0, 20.9])),
@@ -155,6 +264,64 @@ EXHIBITS: dict[str, Exhibit] = {
         series=0,
         begin=4,
         within_s=120.0,
+        level=3,
+    ),
+    "rise": Exhibit(  # a puddle, a splash, slow seepage; then a rise of 1 cm a minute
+        quiet=Case(params=_RISE, messages=each_minute([0.0, 1.0, 3.0, 3.1, 30.0, 3.2, 3.2, 3.3, 3.3])),
+        labelled=Case(params=_RISE, messages=each_minute([0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])),
+        series=0,
+        begin=6,
+        within_s=240.0,
+        level=3,
+    ),
+    "rain_rate": Exhibit(
+        quiet=Case(params=_RAIN, messages=with_ticks(each_minute([0.0, 15.0, 18.0, 12.0, 30.0] * 15))),
+        labelled=Case(params=_RAIN, messages=with_ticks(each_minute([0.0] * 5 + [60.0] * 30))),
+        series=0,
+        begin=10,
+        within_s=1260.0,
+    ),
+    "rain_bins": Exhibit(  # one bin in five minutes, each a minute here: only the bins' stamps count
+        quiet=Case(params=_RAIN, messages=with_ticks(tuple(((0, 10 * i, 1.2, 0),) for i in range(8)))),
+        labelled=Case(params=_RAIN, messages=with_ticks(tuple(((0, 10 * i, 8.0, 0),) for i in range(8)))),
+        series=0,
+        begin=0,
+        within_s=600.0,
+    ),
+    "rain_counter": Exhibit(  # a reset is no rain; then 8 mm every 5 min
+        quiet=Case(
+            params=_RAIN,
+            messages=with_ticks(
+                tuple(((0, 10 * i, v, 0),) for i, v in enumerate((980.0, 981.0, 0.0, 1.0, 2.0, 3.0)))
+            ),
+        ),
+        labelled=Case(params=_RAIN, messages=with_ticks(tuple(((0, 10 * i, 8.0 * i, 0),) for i in range(8)))),
+        series=0,
+        begin=0,
+        within_s=900.0,
+    ),
+    "pumps": Exhibit(  # starts when it is called for; then stands
+        quiet=Case(
+            params=_PUMPS,
+            messages=with_ticks(
+                pumping([(0, 60, 0), (0, 85, 0), (1, 88, 350), (1, 70, 390), (1, 50, 390), (0, 40, 0)])
+            ),
+            **_SUMP,
+        ),
+        labelled=Case(params=_PUMPS, messages=with_ticks(pumping([(0, 60, 0), *[(0, 90, 0)] * 5])), **_SUMP),
+        series=0,
+        begin=2,
+        within_s=180.0,
+        level=2,
+    ),
+    "waterlogging": Exhibit(  # a puddle that stays; then water that rises 1 cm a minute
+        quiet=Case(params=_LOGGING, messages=with_ticks(each_minute([0.0, 2.0, 3.0, 3.0, 2.0, 3.0, 2.0]))),
+        labelled=Case(
+            params=_LOGGING, messages=with_ticks(each_minute([0.0, 0.0, *(1.0 * i for i in range(1, 15))]))
+        ),
+        series=0,
+        begin=4,
+        within_s=720.0,
         level=3,
     ),
 }
