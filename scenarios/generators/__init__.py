@@ -15,6 +15,8 @@ Generator = Callable[..., Scenario]
 GENERATORS: dict[str, str] = {
     "night": "scenarios.night:night",
     "quiet": "scenarios.night:quiet",
+    "gas_leaks": "scenarios.generators.safety:gas_leaks",
+    "fire_panels": "scenarios.generators.panels:fire_panels",
 }
 """Name to module and function; a module is imported when its generator is asked for."""
 
