@@ -19,12 +19,17 @@ from yiwang.model import (
     Incident,
     Order,
     Output,
+    Report,
     RulesChange,
+    Situation,
     SupportNeeded,
     SupportOffer,
     Trouble,
     UnitState,
     VideoEvent,
+)
+from yiwang.model import (
+    Warning as OutsideWarning,
 )
 
 Statement = tuple[str, tuple[object, ...]]
@@ -57,6 +62,10 @@ def of_feed(district: int, message: FeedMessage) -> list[Statement]:
                 ),
             )
         ]
+    if isinstance(message, Report):
+        return [_report(district, message)]
+    if isinstance(message, OutsideWarning):
+        return [_warning(district, message)]
     if isinstance(message, RulesChange):
         return [("persist/rules", (_text(message.rules.version), _json(message.rules)))]
     return []
@@ -147,7 +156,34 @@ def _incident(_district: int, _n: int, i: Incident) -> list[Statement]:
                 to_datetime(i.updated_ns),
                 _time(i.cleared_ns),
                 _time(i.closed_ns),
+                i.standing,
+                i.confidence,
+                _text(i.situation),
+                _time(i.confirmed_ns),
+                _time(i.annunciated_ns),
                 _json(i),
+            ),
+        )
+    ]
+
+
+def _situation(_district: int, _n: int, s: Situation) -> list[Statement]:
+    return [
+        (
+            "persist/situation",
+            (
+                _text(s.id),
+                s.rev,
+                s.district,
+                _text(s.kind),
+                s.state,
+                s.severity,
+                s.peak,
+                s.sites,
+                to_datetime(s.opened_ns),
+                to_datetime(s.updated_ns),
+                _time(s.closed_ns),
+                _json(s),
             ),
         )
     ]
@@ -236,10 +272,45 @@ def _trouble(district: int, n: int, t: Trouble) -> list[Statement]:
     return [("persist/trouble", (district, n, _text(t.code), t.count, to_datetime(t.t_ns), _json(t)))]
 
 
+def _report(district: int, r: Report) -> Statement:
+    return (
+        "persist/report",
+        (
+            _text(r.report_id),
+            district,
+            _text(r.kind),
+            _text(r.place),
+            _text(r.by),
+            r.lon,
+            r.lat,
+            r.certainty,
+            to_datetime(r.t_ns),
+            _json(r),
+        ),
+    )
+
+
+def _warning(district: int, w: OutsideWarning) -> Statement:
+    return (
+        "persist/warning",
+        (
+            _text(w.warning_id),
+            district,
+            _text(w.event),
+            w.level,
+            w.cancelled,
+            to_datetime(w.t_ns),
+            to_datetime(w.until_ns),
+            _json(w),
+        ),
+    )
+
+
 # Any: each function takes the one type it is listed under.
 _STORE: dict[type[Body], Callable[[int, int, Any], list[Statement]]] = {
     Finding: _finding,
     Incident: _incident,
+    Situation: _situation,
     Case: _case,
     Order: _order,
     UnitState: _unit,

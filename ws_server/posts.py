@@ -12,11 +12,16 @@ from yiwang.model import (
     Action,
     Case,
     CloseCase,
+    ConfirmIncident,
+    DismissIncident,
     Dispatch,
     Incident,
+    MergeIncidents,
     Order,
     RequestSupport,
     SendReceipt,
+    Situation,
+    SplitIncident,
     SupportAnswer,
 )
 from yiwang.registry import District, Registry, Text
@@ -64,10 +69,14 @@ def route(post: Post, action: Action, view: LiveView) -> int:
     """
     if isinstance(action, RequestSupport | SupportAnswer):
         raise NotAllowed("command.not_allowed", "support is arranged by the city agent, not from a screen")
-    if post.role == "unit" and not isinstance(action, SendReceipt):
-        raise NotAllowed("command.not_allowed", f"unit {post.id} may only send receipts", post=post.id)
+    if post.role == "unit" and not isinstance(action, SendReceipt | ConfirmIncident):
+        message = f"unit {post.id} may only send receipts, and confirm what it was sent to"
+        raise NotAllowed("command.not_allowed", message, post=post.id)
     match action:
-        case Acknowledge() | Dispatch():
+        case Acknowledge():
+            body = view.incident(action.incident) or view.situation(action.incident)
+            return _found("incident", action.incident, body)
+        case Dispatch() | ConfirmIncident() | DismissIncident() | MergeIncidents() | SplitIncident():
             return _found("incident", action.incident, view.incident(action.incident))
         case CloseCase():
             return _found("case", action.case, view.case(action.case))
@@ -87,7 +96,7 @@ def route(post: Post, action: Action, view: LiveView) -> int:
             return _found("order", action.order, order)
 
 
-def _found(kind: str, key: str, body: Incident | Case | Order | None) -> int:
+def _found(kind: str, key: str, body: Incident | Situation | Case | Order | None) -> int:
     if body is None:
         raise BadInput("command.unknown_object", f"no {kind} {key!r} is open", kind=kind, id=key)
     return body.district

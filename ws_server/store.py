@@ -17,14 +17,14 @@ from sql.runs import unknown_run
 from ws_server.view import CLOSED_KEPT, Kept
 from yiwang.clock import to_datetime
 from yiwang.errors import BadInput
-from yiwang.model import Case, Incident, Order, SupportNeeded, SupportOffer, UnitState
+from yiwang.model import Case, Incident, Order, Situation, SupportNeeded, SupportOffer, UnitState
 from yiwang.registry import District, Registry, Rules
 from yiwang.runs import Run
 
 POOL_SIZE = 4
 
 _kept: msgspec.json.Decoder[Kept] = msgspec.json.Decoder(
-    Incident | Case | Order | UnitState | SupportNeeded | SupportOffer
+    Incident | Situation | Case | Order | UnitState | SupportNeeded | SupportOffer
 )
 _rules = msgspec.json.Decoder(Rules)
 

@@ -21,6 +21,7 @@ from yiwang.model import (
     Incident,
     Order,
     Output,
+    Situation,
     SupportNeeded,
     SupportOffer,
     Trouble,
@@ -31,8 +32,8 @@ RING = 1024  # changes kept per district for screens that resume
 CLOSED_KEPT = 200  # closed objects of each type that stay visible
 RESULTS_KEPT = 10_000
 
-Kept = Incident | Case | Order | UnitState | SupportNeeded | SupportOffer
-TYPES: tuple[type[Kept], ...] = (Incident, Case, Order, UnitState, SupportNeeded, SupportOffer)
+Kept = Incident | Situation | Case | Order | UnitState | SupportNeeded | SupportOffer
+TYPES: tuple[type[Kept], ...] = (Incident, Situation, Case, Order, UnitState, SupportNeeded, SupportOffer)
 
 _OVER = frozenset({"verified", "cancelled", "declined"})
 
@@ -45,7 +46,7 @@ def key_of(body: Kept) -> str:
 def is_closed(body: Kept) -> bool:
     """Whether nothing more is expected to happen to the object."""
     match body:
-        case Incident():
+        case Incident() | Situation():
             return body.state == "closed"
         case Case():
             return body.stage == "closed"
@@ -235,6 +236,11 @@ class LiveView:
         held = self._objects[Incident].get(key)
         return held[0] if held and isinstance(held[0], Incident) else None
 
+    def situation(self, key: str) -> Situation | None:
+        """A situation by id."""
+        held = self._objects[Situation].get(key)
+        return held[0] if held and isinstance(held[0], Situation) else None
+
     def case(self, key: str) -> Case | None:
         """A case by id."""
         held = self._objects[Case].get(key)
@@ -268,7 +274,7 @@ class LiveView:
         if ticks:
             return max(ticks)
         said = (
-            body.updated_ns if isinstance(body, Incident | Case | Order) else body.t_ns
+            body.updated_ns if isinstance(body, Incident | Situation | Case | Order) else body.t_ns
             for body, _ in self.objects()
         )
         return max(said, default=None)

@@ -11,7 +11,7 @@ from ws_server.store import Store
 from ws_server.view import Change, LiveView
 from yiwang.clock import SECOND, ManualClock
 from yiwang.domains import load_rules
-from yiwang.model import Body, Case, CommandResult, Finding, Incident, Order, Output, UnitState
+from yiwang.model import Body, Case, CommandResult, Finding, Incident, Order, Output, Situation, UnitState
 from yiwang.registry import District, Registry, Text, Unit
 from yiwang.runs import Run
 from yiwang.topics import Topics
@@ -36,6 +36,21 @@ def incident(key: str = "I-1", rev: int = 1, **given: Any) -> Incident:
         "updated_ns": T0 + rev,
     }
     return Incident(id=key, rev=rev, **{**fields, **given})
+
+
+def situation(key: str = "T-1", rev: int = 1, **given: Any) -> Situation:
+    fields: dict[str, Any] = {
+        "district": 0,
+        "kind": "storm",
+        "state": "open",
+        "severity": 2,
+        "peak": 2,
+        "opened_ns": T0,
+        "updated_ns": T0 + rev,
+        "incidents": ("I-1",),
+        "sites": 1,
+    }
+    return Situation(id=key, rev=rev, **{**fields, **given})
 
 
 def case(key: str = "C-1", rev: int = 1, **given: Any) -> Case:

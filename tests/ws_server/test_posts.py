@@ -2,16 +2,20 @@
 
 import pytest
 
-from tests.ws_server.bodies import POSTS, Stage, case, incident, order
+from tests.ws_server.bodies import POSTS, Stage, case, incident, order, situation
 from ws_server.posts import route
 from yiwang.errors import BadInput, NotAllowed
 from yiwang.model import (
     Acknowledge,
     Action,
     CloseCase,
+    ConfirmIncident,
+    DismissIncident,
     Dispatch,
+    MergeIncidents,
     RequestSupport,
     SendReceipt,
+    SplitIncident,
     SupportAnswer,
 )
 
@@ -24,6 +28,7 @@ def stage() -> Stage:
     made.says(case("C-1"))
     made.says(order("O-1", unit="U-1"))
     made.says(incident("I-9", district=1), district=1)
+    made.says(situation("T-9", district=1), district=1)
     made.says(order("O-9", unit="U-3", incident="I-9", district=1), district=1)
     return made
 
@@ -48,6 +53,14 @@ REQUEST = RequestSupport(
         ("desk-0", Acknowledge(incident="I-1"), 0),
         ("desk-city", Acknowledge(incident="I-9"), 1),
         ("desk-0", Dispatch(incident="I-9", unit="U-3"), 1),
+        ("desk-0", Acknowledge(incident="T-9"), 1),
+        ("desk-0", ConfirmIncident(incident="I-9"), 1),
+        ("U-3", ConfirmIncident(incident="I-9"), 1),  # whether it is there the machine knows
+        ("desk-0", DismissIncident(incident="I-1"), 0),
+        ("desk-0", MergeIncidents(incident="I-1", into="I-9"), 0),
+        ("desk-0", SplitIncident(incident="I-1", findings=("F-1",)), 0),
+        ("U-1", DismissIncident(incident="I-1"), "command.not_allowed"),
+        ("desk-0", SplitIncident(incident="T-9", findings=("F-1",)), "command.unknown_object"),
         ("desk-0", CloseCase(case="C-1"), 0),
         ("desk-0", SendReceipt(order="O-1", receipt="cancelled"), 0),
         ("U-1", SendReceipt(order="O-1", receipt="accepted"), 0),

@@ -12,13 +12,14 @@ from tests.ws_server.bodies import (
     order,
     output,
     result,
+    situation,
     unit_state,
 )
 from ws_server.view import LiveView
-from yiwang.model import Incident, SupportNeeded, SupportOffer, Trouble, UnitState
+from yiwang.model import Incident, Situation, SupportNeeded, SupportOffer, Trouble, UnitState
 
 
-def ids(view: LiveView, kind: type = Incident) -> dict[str, int]:
+def ids(view: LiveView, kind: type[Incident | Situation | UnitState] = Incident) -> dict[str, int]:
     return {body.id: body.rev for body, _ in view.objects() if isinstance(body, kind)}
 
 
@@ -31,6 +32,21 @@ def test_a_newer_revision_wins_and_a_repeat_has_no_effect() -> None:
     assert zero.says(incident(rev=1, severity=4)) is None
     assert zero.says(incident(rev=3)) is not None
     assert ids(stage.view) == {"I-1": 3}
+
+
+def test_situations_are_objects_like_incidents() -> None:
+    """Kept by revision, found by id, and those closed stay a while."""
+    stage = Stage(closed_kept=1)
+    zero = stage.districts[0]
+    assert zero.says(situation(rev=2)) is not None
+    assert zero.says(situation(rev=1)) is None
+    for n in range(3):
+        stage.says(situation(f"T-{n}", rev=3, state="closed"))
+    assert ids(stage.view, Situation) == {"T-2": 3}
+    found = stage.view.situation("T-2")
+    assert found is not None
+    assert found.state == "closed"
+    assert stage.view.situation("I-1") is None
 
 
 def test_an_offset_taken_before_changes_nothing() -> None:

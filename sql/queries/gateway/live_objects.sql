@@ -1,9 +1,12 @@
 -- What screens show: everything that is not over, and the newest of what is.
--- $1 integer: how many closed incidents, cases and orders, each, and how many requests and offers of support
+-- $1 integer: how many closed incidents, situations, cases and orders, each, and how many requests and offers of support
 -- returns: body text, JSON of yiwang.model bodies; of each type the longest closed first
 with
 closed_incident as (
     select id, updated from incident where state = 'closed' order by updated desc limit $1
+),
+closed_situation as (
+    select id, updated from situation where state = 'closed' order by updated desc limit $1
 ),
 closed_case as (
     select id, updated from case_file where stage = 'closed' order by updated desc limit $1
@@ -16,6 +19,12 @@ over_order as (
     select body::text from incident
     where state <> 'closed' or id in (select id from closed_incident)
        or id in (select incident from case_file where stage <> 'closed')
+    order by updated
+)
+union all
+(
+    select body::text from situation
+    where state <> 'closed' or id in (select id from closed_situation)
     order by updated
 )
 union all

@@ -5,6 +5,6 @@
 insert into case_file (id, rev, district, incident, category, severity, stage, opened, updated, deadline, closed, body)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict (id) do update
-set rev = excluded.rev, severity = excluded.severity, stage = excluded.stage, updated = excluded.updated,
+set rev = excluded.rev, incident = excluded.incident, severity = excluded.severity, stage = excluded.stage, updated = excluded.updated,
     deadline = excluded.deadline, closed = excluded.closed, body = excluded.body
 where case_file.rev < excluded.rev

@@ -5,6 +5,6 @@
 insert into work_order (id, rev, district, case_id, incident, unit, state, sent, updated, deadline, body)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 on conflict (id) do update
-set rev = excluded.rev, case_id = excluded.case_id, unit = excluded.unit, state = excluded.state,
+set rev = excluded.rev, case_id = excluded.case_id, incident = excluded.incident, unit = excluded.unit, state = excluded.state,
     updated = excluded.updated, deadline = excluded.deadline, body = excluded.body
 where work_order.rev < excluded.rev
