@@ -144,7 +144,10 @@ class FolderReader:
         paths = [self.folder / name for name in spec.rules.files]
         try:
             rules = load_rules(
-                extra=paths, overrides=spec.rules.overrides, lateness_s=spec.lateness_s, tick_s=spec.tick_s
+                extra=paths,
+                overrides=spec.rules.overrides,
+                lateness_s=spec.lateness_s,
+                tick_s=spec.rules.tick_s or spec.tick_s,
             )
             Rulebook(rules)  # the detectors' own parameters
         except BadInput as error:

@@ -60,10 +60,12 @@ class RulesPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         files: packs or files of overrides, relative to the folder.
         overrides: as in an ``overrides:`` list.
+        tick_s: grid of the detectors, where it is not that of the ticks.
     """
 
     files: tuple[str, ...] = ()
     overrides: tuple[dict[str, Any], ...] = ()  # Any: checked by yiwang.domains
+    tick_s: float | None = None
 
 
 class MadeBy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -20,7 +20,7 @@ from yiwang.columns import I32, I64
 from yiwang.device_files import ATTRIBUTE, COLUMNS
 from yiwang.domains import load_rules
 from yiwang.errors import BadInput
-from yiwang.registry import Device, Place, Registry, Rules, Unit
+from yiwang.registry import Device, Place, Registry, Unit
 
 MOST_INLINE = 200
 """Truths beyond this stand in a table of their own."""
@@ -44,7 +44,7 @@ def save(
         raise BadInput("scenario.exists", f"{folder} is not empty; name a new folder", folder=str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     inline = len(scenario.truth) <= MOST_INLINE
-    rules, notes = _rules(scenario.rules, folder)
+    rules, notes = _rules(scenario, folder)
     spec = ScenarioFile(
         scenario=scenario.name,
         title=scenario.title,
@@ -85,8 +85,9 @@ def _districts(scenario: Scenario) -> tuple[DistrictLine, ...]:
     return tuple(DistrictLine(number=d.number, code=d.code, name=d.name) for d in scenario.districts)
 
 
-def _rules(rules: Rules, folder: Path) -> tuple[RulesPart, list[str]]:
+def _rules(scenario: Scenario, folder: Path) -> tuple[RulesPart, list[str]]:
     """What the rules have besides the built-in packs; files of the city's go into ``rules/``."""
+    rules = scenario.rules
     builtin = {p["file"]: p["body"] for p in load_rules().packs}
     overrides: list[dict[str, Any]] = []  # Any: parsed YAML
     documents, notes = [], []
@@ -106,7 +107,8 @@ def _rules(rules: Rules, folder: Path) -> tuple[RulesPart, list[str]]:
             yaml.safe_dump(document["body"], allow_unicode=True, sort_keys=False), encoding="utf-8"
         )
     names = tuple(f"rules/{d['file']}" for d in documents)
-    return RulesPart(files=names, overrides=tuple(overrides)), notes
+    tick_s = None if rules.tick_s == scenario.tick_s else rules.tick_s
+    return RulesPart(files=names, overrides=tuple(overrides), tick_s=tick_s), notes
 
 
 # ---- tables of few rows ----

@@ -131,6 +131,28 @@ async def ensure_topics(bootstrap: str, topics: Topics, districts: int) -> None:
         await admin.close()
 
 
+async def partition_count(bootstrap: str, topic: str) -> int:
+    """Partitions of a topic; 0 where there is no such topic.
+
+    Raises:
+        Unavailable: ``kafka.unavailable``.
+    """
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        if topic not in await admin.list_topics():
+            return 0
+        described = await admin.describe_topics([topic])
+        return sum(len(t["partitions"]) for t in described if t["topic"] == topic)
+    except (KafkaError, OSError) as error:
+        raise unavailable(bootstrap, error) from error
+    finally:
+        await admin.close()
+
+
 async def drop_topics(bootstrap: str, topics: Topics) -> None:
     """Delete all topics of a run that exist.
 

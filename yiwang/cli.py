@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "Serve the screens: pages, HTTP API and live socket.",
     "replay": "Play a scenario or recorded data as a run of its own.",
     "score": "Hold what is raised on scenarios against their truth; compare, report, guard floors.",
+    "scenario": "Make, check, import and record scenarios.",
     "devices": "Import and list devices, places and units.",
     "domains": "List, show, check and apply domain packs and the values in force.",
     "deadletters": "List and replay what could not be used.",
