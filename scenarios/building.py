@@ -107,9 +107,9 @@ class Builder:
             zone=zone,
             kind=kind,
             name=name or Text(id, id),
-            lon=lon,
-            lat=lat,
-            attributes=dict(attributes),
+            lon=float(lon),
+            lat=float(lat),
+            attributes={k: float(v) for k, v in attributes.items()},
         )
 
     def device(
@@ -140,10 +140,10 @@ class Builder:
             kind=kind,
             place=place,
             name=name or at.name,
-            lon=at.lon if lon is None else lon,
-            lat=at.lat if lat is None else lat,
+            lon=at.lon if lon is None else float(lon),
+            lat=at.lat if lat is None else float(lat),
             series=(),
-            attributes=dict(attributes),
+            attributes={k: float(v) for k, v in attributes.items()},
         )
 
     def unit(
@@ -158,7 +158,14 @@ class Builder:
     ) -> None:
         """A crew that can be sent."""
         self._units.append(
-            Unit(id=id, district=district, name=name or Text(id, id), skill=skill, lon=lon, lat=lat)
+            Unit(
+                id=id,
+                district=district,
+                name=name or Text(id, id),
+                skill=skill,
+                lon=float(lon),
+                lat=float(lat),
+            )
         )
 
     # ---- what is said ----
@@ -225,6 +232,7 @@ class Builder:
         self, device: str, event_class: str, t_ns: int, confidence: float, *, event_id: str = ""
     ) -> None:
         """One sighting by a camera."""
+        t_ns, confidence = int(t_ns), float(confidence)
         id_ = event_id or derive("V", device, event_class, t_ns)
         self._events.append(
             (
@@ -256,6 +264,7 @@ class Builder:
         district: int = 0,
     ) -> None:
         """What a person says has happened."""
+        t_ns, certainty = int(t_ns), float(certainty)
         content = Report(
             report_id=derive("R", kind, by, place, t_ns),
             kind=kind,
@@ -263,8 +272,8 @@ class Builder:
             t_ns=t_ns,
             ingest_ns=t_ns,
             place=place,
-            lon=lon,
-            lat=lat,
+            lon=float(lon),
+            lat=float(lat),
             level=level,
             certainty=certainty,
             text=text,
@@ -283,6 +292,7 @@ class Builder:
         district: int = 0,
     ) -> None:
         """An outside warning."""
+        t_ns, until_ns = int(t_ns), int(until_ns)
         content = Warning(
             warning_id=derive("W", event, district, t_ns),
             event=event,
@@ -326,6 +336,7 @@ class Builder:
         """
         if kind not in self.domains.kinds:
             raise _wrong(f"truth at {place}: no pack has the incident kind {kind!r}")
+        begin_ns, end_ns = int(begin_ns), int(end_ns)
         at = self._places.get(place)
         device = self._devices.get(place)
         where = at.district if at else device.district if device else 0
@@ -335,12 +346,12 @@ class Builder:
                 kind=kind,
                 district=where if district is None else district,
                 place=place,
-                severity=severity,
+                severity=int(severity),
                 begin_ns=begin_ns,
                 end_ns=end_ns,
                 within_s=within_s,
-                reaches_ns={str(level): t for level, t in (reaches_ns or {}).items()},
-                episode_ns=episode_ns,
+                reaches_ns={str(int(level)): int(t) for level, t in (reaches_ns or {}).items()},
+                episode_ns=None if episode_ns is None else (int(episode_ns[0]), int(episode_ns[1])),
                 also=also,
                 optional=optional,
                 reasons=reasons,

@@ -8,9 +8,10 @@ import pytest
 from scenarios.building import Builder
 from scenarios.playing import feed
 from yiwang.clock import SECOND
+from yiwang.codec import encode
 from yiwang.columns import Readings
 from yiwang.errors import BadInput
-from yiwang.model import Report, Tick, Warning  # noqa: A004  CAP's word
+from yiwang.model import RegistryChange, Report, Tick, Warning  # noqa: A004  CAP's word
 from yiwang.registry import Text
 
 T0 = 1_780_000_000 * SECOND
@@ -75,3 +76,12 @@ def test_reports_and_warnings_are_events_of_their_district() -> None:
     b.warning("heavy_rain", T0 + 30 * SECOND, T0 + 300 * SECOND, level=2, areas=("Z1",))
     kinds = [type(item.content) for item in feed(b.build()) if not isinstance(item.content, Tick)]
     assert kinds == [Warning, Report]
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    """What a generator draws can be sent: messages know no numpy."""
+    b = Builder("plain", Text("数", "Numbers"), start_ns=T0, seed=1, duration_s=60)
+    b.place("P", "road", zone="Z", lon=np.float64(113), lat=np.float64(23), closure_depth_cm=np.float64(25))
+    b.device("D", "road_water_level", "P", lon=np.float64(113), mount_height_cm=np.float64(300))
+    b.unit("U", "drainage", lon=np.float64(113), lat=np.float64(23))
+    encode(RegistryChange(registry=b.build().registries[0]))
