@@ -30,14 +30,15 @@ export const doubtful = (i) => i.type === "incident" && i.standing === "candidat
 export const unacked = (i) => !i.acknowledged_by && i.state !== "closed" && i.annunciated_ns !== null;
 
 /**
- * The open situation that tells of an incident in its stead; level I speaks for itself.
+ * The open situation that tells of an incident in its stead. Level I speaks for itself, and so does what people
+ * were called upon for until one of them has taken note.
  * @param {World} world
  * @param {Incident} i
  * @returns {Situation | null}
  */
 export function teller(world, i) {
   const s = i.situation ? world.situations.get(i.situation) : undefined;
-  return s && s.state === "open" && i.state !== "closed" && shownLevel(i) > 1 ? s : null;
+  return s && s.state === "open" && i.state !== "closed" && shownLevel(i) > 1 && !unacked(i) ? s : null;
 }
 
 /** Still something to watch, or a case to finish. @param {World} world @param {Alert} i */

@@ -127,6 +127,8 @@ export function sentence(book, step) {
     args.why = reason(book, said);
     args.device = deviceName(book, said);
   }
+  if (step.what === "doubted" || step.what === "trusted") for (const key of ["from", "to"]) args[key] = percent(Number(step.args[key]));
+  if (typeof step.args.confidence === "number") args.confidence = percent(step.args.confidence);
   const base = { ...blanks, by: step.by ? whoName(book, step.by) : book.tongue.t("by.system"), ...args };
   const key = `step.${step.what}`;
   const said = book.tongue.t(key, base);

@@ -4,7 +4,7 @@ import { age, clock, msOf, number, stamp } from "../lib/format.js";
 import { doubtful, shownLevel, unacked } from "../lib/alerts.js";
 import { belief } from "./belief.js";
 import { situation } from "./situation.js";
-import { deviceName, doubt, districtName, kindName, lead, metricName, nextStep, placeName, reason, unitOf, whoName } from "../lib/words.js";
+import { deviceName, doubt, percent, districtName, kindName, lead, metricName, nextStep, placeName, reason, unitOf, whoName } from "../lib/words.js";
 import { shape, spelled } from "./mark.js";
 
 /** @typedef {import("./model.js").ConsoleModel} Model */
@@ -116,8 +116,8 @@ function evidence(m, act, i) {
             ${e.level ? shape(e.level) : html`<span class="gone" aria-hidden="true">–</span>`}
             <span class="num">${clock(msOf(e.since_ns))}</span>
             <span class="src">${t(`source.${e.source}`)}</span>
-            <span class="dev">${deviceName(m.book, e)}</span>
-            <b class="num">${number(e.value)} ${unitOf(m.book, e.metric)}</b>
+            <span class="dev">${e.text || deviceName(m.book, e)}</span>
+            <b class="num">${e.metric ? html`${number(e.value)} ${unitOf(m.book, e.metric)}` : percent(e.confidence)}</b>
             <span class="say">${e.level ? reason(m.book, e) : t("evidence.over", { at: clock(msOf(e.t_ns)) })}</span>
             ${e.doubt && e.level ? html`<span class="doubt">${t("evidence.doubt", { why: doubt(m.book, e) })}</span>` : nothing}
           </button>
