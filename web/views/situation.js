@@ -2,7 +2,7 @@
 import { html, nothing } from "../lit.js";
 import { shownLevel, unacked } from "../lib/alerts.js";
 import { age, clock, msOf, stamp } from "../lib/format.js";
-import { districtName, kindName, lead, placeName, reason, sentence, situationName, whoName } from "../lib/words.js";
+import { districtName, kindName, lead, levelName, placeName, reason, sentence, situationName, whoName } from "../lib/words.js";
 import { shape, spelled } from "./mark.js";
 
 /** @typedef {import("./model.js").ConsoleModel} Model */
@@ -61,6 +61,16 @@ export function members(m, act) {
     ${all.length > MEMBERS ? html`<p class="note">${t("list.beyond", { n: all.length - MEMBERS })}</p>` : nothing}`;
 }
 
+/** One line of its course; the place of a site is named while it is on the page. @param {Model} m @param {import("../lib/messages.js").Step} step */
+function told(m, step) {
+  const { t } = m.book.tongue;
+  if (step.what === "opened") return t("situation.opened", { n: Number(step.args["sites"] ?? 0) });
+  if (step.what === "closed") return t("situation.closed", { n: Number(step.args["sites"] ?? 0) });
+  if (step.what !== "site") return sentence(m.book, step);
+  const site = m.world.incidents.get(String(step.args["incident"]));
+  return t("situation.site", { place: site ? placeName(m.book, site) : "", level: levelName(m.book, Number(step.args["severity"])) });
+}
+
 /** What has happened to the chosen situation. @param {Model} m */
 export function course(m) {
   const s = m.situation;
@@ -68,7 +78,7 @@ export function course(m) {
   const { t } = m.book.tongue;
   return html`<h3>${t("history.title")}</h3>
     <ol class="history plain">
-      ${[...s.history].reverse().slice(0, HISTORY).map((step) => html`<li><span class="num">${clock(msOf(step.t_ns))}</span><span>${sentence(m.book, step)}</span></li>`)}
+      ${[...s.history].reverse().slice(0, HISTORY).map((step) => html`<li><span class="num">${clock(msOf(step.t_ns))}</span><span>${told(m, step)}</span></li>`)}
     </ol>
     ${s.history.length > HISTORY ? html`<p class="note">${t("history.more", { n: s.history.length - HISTORY })}</p>` : nothing}`;
 }
