@@ -25,6 +25,9 @@ class YiwangError(Exception):
         self.message = message
         self.details: dict[str, Any] = args
 
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: what pickle takes; an error may come from another process
+        return _made, (type(self), self.code, self.message, self.details)
+
     def __str__(self) -> str:
         return f"{self.message} [{self.code}]"
 
@@ -47,3 +50,8 @@ class Conflict(YiwangError):
 
 class Unavailable(YiwangError):
     """A service is away; nothing was lost, try again later."""
+
+
+def _made(kind: type[YiwangError], code: str, message: str, details: dict[str, Any]) -> YiwangError:
+    """An error as it was, in another process. Any: plain JSON values."""
+    return kind(code, message, **details)
