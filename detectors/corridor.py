@@ -177,31 +177,30 @@ class Corridor:
 
     def step(self, state: CorridorState, r: Round) -> FindingColumns:
         """Remember; says nothing."""
+        s, t, v = r.series.astype(np.intp), r.t_ns, r.value  # numpy is much slower with int32 as index
         with np.errstate(invalid="ignore"):
-            good = usable(r.value, r.quality) & (r.value >= 0.0) & (r.value < 1e6)
-        if good.all():
-            s, t, v = r.series, r.t_ns, r.value
-        else:
-            s, t, v = r.series[good], r.t_ns[good], r.value[good]
-        last = state.t_ns[s]
-        first = last == NONE
-        gap = (t - last) / 1e9  # of a first reading it means nothing, and is not used
-        gap[first] = np.inf
-        fast = state.fast[s]
-        slow = state.slow[s]
+            good = usable(v, r.quality) & (v >= 0.0) & (v < 1e6)
+        if not good.all():
+            s, t, v = s[good], t[good], v[good]
+        last, usual = state.t_ns.take(s), state.gap_s.take(s)
+        gap = np.maximum((t - last) / 1e9, 0.0)  # of a first reading it means nothing
+        fast, slow = state.fast.take(s), state.slow.take(s)
         away = np.exp(gap / -SMOOTH_S)
-        kept = np.exp(gap * np.where(state.held[s], -HELD / SLOW_S, -1.0 / SLOW_S))
-        usual = state.gap_s[s]
-        state.t_ns[s] = t
-        if first.any():
-            fast = np.where(first, v, fast)
-            slow = np.where(first, v, slow)
-            gap[first] = np.nan
-        state.fast[s] = v + away * (fast - v)
-        state.slow[s] = v + kept * (slow - v)
-        known = np.isnan(usual)
+        kept = np.exp(gap * np.where(state.held.take(s), -HELD / SLOW_S, -1.0 / SLOW_S))
         step = np.where(gap > 4.0 * usual, 0.05, 0.2) * (gap - usual)  # an outage is no new interval
-        state.gap_s[s] = np.where(known, gap, np.where(np.isnan(gap), usual, usual + step))
+        fast = v + away * (fast - v)
+        slow = v + kept * (slow - v)
+        usual += step
+        new = np.flatnonzero(np.isnan(usual))
+        if len(new):
+            second = last[new] != NONE
+            usual[new] = np.where(second, gap[new], np.nan)
+            fast[new] = np.where(second, fast[new], v[new])
+            slow[new] = np.where(second, slow[new], v[new])
+        state.t_ns[s] = t
+        state.fast[s] = fast
+        state.slow[s] = slow
+        state.gap_s[s] = usual
         return NO_FINDINGS
 
     def tick(self, state: CorridorState, t_ns: int) -> FindingColumns:

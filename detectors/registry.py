@@ -8,12 +8,16 @@ from typing import Any
 
 from detectors.accrual import Accrual
 from detectors.band import Band
+from detectors.california import California
 from detectors.corridor import Corridor
+from detectors.deviate import Deviate
 from detectors.drop import Drop
 from detectors.grade import Grade
+from detectors.index import Index
 from detectors.ladder import Ladder
 from detectors.mean import Mean
 from detectors.protocol import Detector, Param, Spec, roles_of, specs
+from detectors.proviso import Proviso
 from detectors.pumps import Pumps
 from detectors.rainfall import RainBins, RainCounter, RainRate
 from detectors.rise import Rise
@@ -31,6 +35,10 @@ GROUP = "yiwang.detectors"
 
 DETECTORS: tuple[type, ...] = (
     Corridor,
+    Proviso,
+    Index,
+    Deviate,
+    California,
     Ladder,
     Grade,
     Sightings,

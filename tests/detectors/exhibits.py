@@ -138,6 +138,17 @@ def driving(minutes: list[tuple[float, ...]]) -> tuple[Message, ...]:
     )
 
 
+_DEVIATE = same(
+    worse=-1.0, least=25.0, margin=10.0, deviates=4.0, confirm_s=60.0, hold_s=300.0, level=3.0, isolated=0.0
+)
+_CALIFORNIA = same(variant=8.0, occdf=8.0, occrdf=0.5, docc=20.0, wave_docctd=-0.4, wave_docc=30.0, level=3.0)
+_PROVISO = same(below=3.0, while_lo=1.0, while_hi=1.0, fresh_s=120.0, confirm_s=60.0, hold_s=60.0, level=3.0)
+_LORRY: Roles = {"zones": (0, 0, 1, 1), "roles": (0, 1, 0, 1), "devices": (0, 0, 1, 1)}
+_INDEX = same(
+    free_kmh=60.0, length_m=500.0, heavy=8.0, fresh_s=300.0, confirm_s=120.0, hold_s=600.0, level=4.0
+)
+
+
 def pumping(rows: list[tuple[float, float, float]]) -> tuple[Message, ...]:
     """Each minute whether the pump runs, the sump's level and the pump's flow."""
     return tuple(
@@ -170,6 +181,64 @@ EXHIBITS: dict[str, Exhibit] = {
         begin=2,
         within_s=60.0,
         level=2,
+    ),
+    "deviate": Exhibit(  # a noisy day; then a fall to a crawl, when no day is known yet
+        quiet=Case(params=_DEVIATE, messages=each_minute([90.0, 84.0, 93.0, 88.0, 70.0] * 30)),
+        labelled=Case(params=_DEVIATE, messages=each_minute([90.0, 84.0, 93.0] * 25 + [22.0] * 5)),
+        series=0,
+        begin=150,
+        within_s=60.0,
+        level=3,
+    ),
+    "california": Exhibit(  # equal stations, then a wave that comes up the road; then a blocked lane between two
+        quiet=Case(
+            params=_CALIFORNIA,
+            messages=with_ticks(
+                driving(
+                    [(12.0, 13.0, 12.0, 14.0)] * 3
+                    + [(12.0, 13.0, 12.0, 40.0)]
+                    + [(12.0, 13.0, 38.0, 40.0)]
+                    + [(12.0, 39.0, 38.0, 40.0)] * 2
+                )
+            ),
+        ),
+        labelled=Case(
+            params=_CALIFORNIA,
+            messages=with_ticks(driving([(12.0, 13.0, 12.0, 14.0)] * 3 + [(12.0, 36.0, 8.0, 9.0)] * 3)),
+        ),
+        series=1,
+        begin=6,
+        within_s=60.0,
+        level=3,
+    ),
+    "proviso": Exhibit(  # parked off the road, slow on it; then standing on the expressway
+        quiet=Case(
+            params=_PROVISO,
+            messages=with_ticks(
+                driving([(0.0, 0.0, 0.0, 0.0)] * 4 + [(30.0, 1.0, 2.0, 1.0)] + [(70.0, 1.0, 50.0, 1.0)] * 2)
+            ),
+            **_LORRY,
+        ),
+        labelled=Case(
+            params=_PROVISO,
+            messages=with_ticks(driving([(70.0, 1.0, 80.0, 1.0)] * 2 + [(70.0, 1.0, 0.0, 1.0)] * 3)),
+            **_LORRY,
+        ),
+        series=2,
+        begin=4,
+        within_s=60.0,
+        level=3,
+    ),
+    "index": Exhibit(  # one link jammed is no jammed area; then all are
+        quiet=Case(params=_INDEX, messages=with_ticks(driving([(55.0, 60.0, 50.0, 20.0)] * 6))),
+        labelled=Case(
+            params=_INDEX,
+            messages=with_ticks(driving([(55.0, 60.0, 50.0, 45.0)] * 3 + [(20.0, 25.0, 15.0, 20.0)] * 5)),
+        ),
+        series=0,
+        begin=6,
+        within_s=120.0,
+        level=4,
     ),
     "corridor": Exhibit(  # a queue that grows up the road from downstream; then one that begins on it
         quiet=Case(
