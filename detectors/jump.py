@@ -186,7 +186,8 @@ class Jump:
     def step(self, state: JumpState, r: Round) -> FindingColumns:
         """One row for each series whose newest step is doubted, or whose doubt is withdrawn."""
         good = usable(r.value, r.quality)
-        good &= self._checked.take(r.series)
+        if not self._all_checked:
+            good &= self._checked.take(r.series)
         s, t, v = r.series, r.t_ns, r.value
         if not good.all():
             s, t, v = s[good], t[good], v[good]
@@ -196,7 +197,7 @@ class Jump:
             gap_s = self._pace(state, s, t)
             ref, scale, late = state.ref.take(s), state.scale.take(s), state.late.take(s)
             step = np.abs(v - ref)
-            own = np.maximum(scale, self._share.take(s) * np.abs(ref))
+            own = np.maximum(scale, self._share.take(s) * np.abs(ref)) if self._any_share else scale.copy()
             limit = np.maximum(self._leaves.take(s) * own, LATELY * late)
             calm = step <= np.maximum(limit, self._least.take(s), out=limit)
             calm &= state.away.take(s) == 0
@@ -239,6 +240,14 @@ class Jump:
     @cached_property
     def _checked(self) -> NDArray[np.bool_]:
         return np.isfinite(self._height)
+
+    @cached_property
+    def _all_checked(self) -> bool:
+        return bool(self._checked.all())
+
+    @cached_property
+    def _any_share(self) -> bool:
+        return bool(self._share.any())
 
     @cached_property
     def _share(self) -> F64:

@@ -8,21 +8,31 @@ from typing import Any
 
 from detectors.accrual import Accrual
 from detectors.band import Band
+from detectors.bounds import Bounds
 from detectors.california import California
+from detectors.clock import Clock
 from detectors.corridor import Corridor
 from detectors.deviate import Deviate
+from detectors.drift import Drift
 from detectors.drop import Drop
+from detectors.flap import Flap
+from detectors.fouling import Fouling
 from detectors.grade import Grade
 from detectors.index import Index
+from detectors.jump import Jump
 from detectors.ladder import Ladder
 from detectors.mean import Mean
+from detectors.noise import Noise
 from detectors.protocol import Detector, Param, Spec, roles_of, specs
 from detectors.proviso import Proviso
 from detectors.pumps import Pumps
 from detectors.rainfall import RainBins, RainCounter, RainRate
 from detectors.rise import Rise
+from detectors.rollback import Rollback
 from detectors.sightings import Sightings
+from detectors.silence import Silence
 from detectors.states import States
+from detectors.still import Still
 from detectors.surge import Surge
 from detectors.together import Together
 from detectors.waterlogging import Waterlogging
@@ -55,6 +65,16 @@ DETECTORS: tuple[type, ...] = (
     RainCounter,
     Pumps,
     Waterlogging,
+    Silence,
+    Still,
+    Bounds,
+    Clock,
+    Jump,
+    Noise,
+    Drift,
+    Fouling,
+    Rollback,
+    Flap,
 )
 
 _PARTS = ("reasons", "wants_late", "start", "step", "tick")

@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from detectors.laws import SERIES, Case, Exhibit, Message
+from tests.detectors.exhibits_health import HEALTH
 
 Minutes = list[float]
 
@@ -158,6 +159,7 @@ def pumping(rows: list[tuple[float, float, float]]) -> tuple[Message, ...]:
 
 
 EXHIBITS: dict[str, Exhibit] = {
+    **HEALTH,
     "ladder": Exhibit(
         quiet=Case(params=_LADDER, messages=each_minute([0.0, 1.0, 4.0, 2.0, 0.0])),
         labelled=Case(params=_LADDER, messages=each_minute([0.0, 3.0, 9.0, 16.0, 20.0])),
