@@ -43,9 +43,9 @@ class SurgeState:
 class Surge:
     """One level more than the density alone says, for a crowd that thickens fast or goes two ways.
 
-    Let L be the most severe rung that the last density d has reached. Where there is one, the level above it (I stays
-    I) is due at a tick when ``m + b * lead_s`` reaches that level's rung, so that it comes within ``lead_s``; or when the
-    newest counter-flow at the same place is at least ``counter``. m and b are level and trend of Holt's exponential
+    Let L be the most severe rung that the smoothed density m has reached. Where there is one, the level above it (I stays
+    I) is due at a tick when ``m + b * lead_s`` reaches that level's rung, so that it comes within ``lead_s``, and is no
+    more severe than ``trend_most``; or when the newest counter-flow at the same place is at least ``counter``. m and b are level and trend of Holt's exponential
     smoothing for irregular times: ``a = dt / (dt + smooth_s)``, ``m' = m + b dt + a (d - m - b dt)``,
     ``b' = b + a ((m' - m) / dt - b)``. What is due is said at once, and taken back when it has not been due for
     ``hold_s``. The ladder on the density itself stands beside it; this says what density alone does not.
@@ -54,6 +54,8 @@ class Surge:
         rung_i: density of level I, persons/m2; NaN: there is none. Likewise ``rung_ii``, ``rung_iii``, ``rung_iv``.
         lead_s: s, 0 to one day.
         smooth_s: time constant of level and trend, s, 0 to one day.
+        trend_most: most severe level that the trend alone may give, 1 to 4. Where a queue reaches a place density
+            rises fast and then stands at what the bottleneck makes it: it is the queue that grows.
         counter: share of people against the main direction, unit of the counter-flow metric; NaN: not looked at.
         stale_s: readings older than this say nothing, s, 0 to one day.
         hold_s: s, 0 to one day.
@@ -93,6 +95,7 @@ class Surge:
     rung_iv: Rung = NAN
     lead_s: Seconds
     smooth_s: Seconds
+    trend_most: Annotated[Param, Spec(unit="level", lo=1, hi=4, whole=True)] = 1.0
     counter: Annotated[Param, Spec(unit="counter", lo=0, hi=100, absent=True)] = NAN
     stale_s: Seconds
     hold_s: Seconds
@@ -141,7 +144,7 @@ class Surge:
         """A row for each crowd whose level changes."""
         rungs = self._rungs
         lowest = np.fmin.reduce(rungs, axis=-1)
-        busy = (state.level > 0) | ((state.seen_ns != NONE) & (state.value >= lowest))
+        busy = (state.level > 0) | ((state.seen_ns != NONE) & (state.smooth >= lowest))
         s = np.flatnonzero(self._main & busy).astype(np.int32)
         if len(s) == 0:
             return NO_FINDINGS
@@ -166,7 +169,7 @@ class Surge:
             value=value[new],
             limit=limit[new],
             reason=np.where(eased, 2, reason[new]).astype(np.uint8),
-            numbers={"density": state.value[s], "per_minute": state.trend[s] * 60.0},
+            numbers={"density": state.smooth[s], "per_minute": state.trend[s] * 60.0},
         )
 
     def _due(
@@ -174,14 +177,14 @@ class Surge:
     ) -> tuple[I8, F64, F64, NDArray[np.int8]]:
         """For each crowd the level that is due, the number that says so, what it is held against, and the reason."""
         fresh = t_ns - state.seen_ns[s] <= np.rint(np.asarray(at(self.stale_s, s)) * 1e9)
-        d = state.value[s]
+        d = state.smooth[s]
         with np.errstate(invalid="ignore"):
             reached = d[:, None] >= np.broadcast_to(rungs, (len(s), 4))
         some = reached.any(axis=1) & fresh
         up = np.where(some, np.maximum(reached.argmax(axis=1) - 1, 0), 0)  # index of the rung above
         rung = np.broadcast_to(rungs, (len(s), 4))[np.arange(len(s)), up]
-        expected = state.smooth[s] + state.trend[s] * at(self.lead_s, s)
-        rising = some & (expected >= rung) & (state.trend[s] > 0)
+        expected = d + state.trend[s] * at(self.lead_s, s)
+        rising = some & (expected >= rung) & (state.trend[s] > 0) & (up + 1 >= at(self.trend_most, s))
         against = self._against(state, t_ns)[self.layout.place[s]]
         with np.errstate(invalid="ignore"):
             mixed = some & ~rising & (against >= at(self.counter, s))

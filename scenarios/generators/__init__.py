@@ -17,6 +17,10 @@ GENERATORS: dict[str, str] = {
     "quiet": "scenarios.night:quiet",
     "gas_leaks": "scenarios.generators.safety:gas_leaks",
     "fire_panels": "scenarios.generators.panels:fire_panels",
+    "crowd_surge": "scenarios.generators.crowd:crowd_surge",
+    "video_classes": "scenarios.generators.cameras:video_classes",
+    "lifts_and_covers": "scenarios.generators.things:lifts_and_covers",
+    "safety_quiet": "scenarios.generators.things:safety_quiet",
 }
 """Name to module and function; a module is imported when its generator is asked for."""
 
