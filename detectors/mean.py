@@ -80,7 +80,8 @@ class Mean:
     their texts.
 
     >>> from yiwang.columns import Readings
-    >>> mean = Mean(rung_iv=60.0, hysteresis=1.0, hold_s=0.0, bin_s=600.0, bins=2.0, energy=1.0, night_offset=-10.0)
+    >>> mean = Mean(rung_iv=60.0, hysteresis=1.0, hold_s=0.0, bin_s=600.0, bins=2.0, energy=1.0, night_offset=-10.0,
+    ...             night_from_h=22.0, night_to_h=6.0)
     >>> state = mean.start(1)
     >>> for minute in range(13 * 60 + 30, 14 * 60 + 30):  # UTC: 21:30 to 22:30 in Beijing
     ...     r = Readings.of([(0, minute * 60_000_000_000, 55.0 if minute % 10 else 60.0, 0)])
@@ -109,8 +110,8 @@ class Mean:
     energy: Annotated[Param, Spec(unit="", lo=0, hi=1, whole=True)] = 0.0
     day_offset: Offset = 0.0
     night_offset: Offset = 0.0
-    night_from_h: Hour = 22.0
-    night_to_h: Hour = 6.0
+    night_from_h: Hour = 0.0
+    night_to_h: Hour = 0.0
     utc_offset_h: Annotated[Param, Spec(unit="h", lo=-12, hi=14)] = 8.0
 
     @cached_property

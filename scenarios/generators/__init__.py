@@ -21,6 +21,10 @@ GENERATORS: dict[str, str] = {
     "video_classes": "scenarios.generators.cameras:video_classes",
     "lifts_and_covers": "scenarios.generators.things:lifts_and_covers",
     "safety_quiet": "scenarios.generators.things:safety_quiet",
+    "environment": "scenarios.generators.environment:environment",
+    "hazmat": "scenarios.generators.hazmat:hazmat",
+    "sites": "scenarios.generators.sites:sites",
+    "lifelines": "scenarios.generators.lifelines:lifelines",
 }
 """Name to module and function; a module is imported when its generator is asked for."""
 

@@ -9,6 +9,7 @@ from detectors.mean import MOST_BINS, Mean
 from tests.detectors.feeding import MINUTE, Said, round_of, said
 
 HOUR = {"hysteresis": 1.0, "hold_s": 0.0, "bin_s": 300.0, "bins": 12.0}
+BY_NIGHT = {"night_from_h": 22.0, "night_to_h": 6.0}
 NIGHT = 14 * 60  # 14:00 UTC is 22:00 in Beijing
 
 
@@ -84,7 +85,7 @@ def test_energy_mean_of_decibels() -> None:
 
 def test_night_has_its_own_limit_and_begins_with_a_window_of_its_own() -> None:
     """What was allowed until 22:00 does not count into the first night window."""
-    mean = Mean(rung_iv=60.0, night_offset=-10.0, energy=1.0, **HOUR)
+    mean = Mean(rung_iv=60.0, night_offset=-10.0, energy=1.0, **HOUR, **BY_NIGHT)
     day = [(m, 56.0) for m in range(NIGHT - 120, NIGHT + 120)]
     found = run(mean, day)
     assert [(f.t, f.level, f.limit) for f in found] == [(NIGHT + 45, 4, 50.0)]
@@ -99,6 +100,7 @@ def test_what_is_judged_by_night_only_ends_with_the_night() -> None:
         rung_iii=70.0,
         day_offset=float("nan"),
         night_offset=0.0,
+        **BY_NIGHT,
         energy=1.0,
         hysteresis=1.0,
         hold_s=0.0,
