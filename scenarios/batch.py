@@ -7,7 +7,7 @@ from multiprocessing import get_context
 
 import msgspec
 
-from scenarios import files
+from scenarios import seeds
 from scenarios.comparing import Raised, raised
 from scenarios.scorecard import Card, evaluate, finding_lines, incident_lines
 from scenarios.sets import ParameterSet
@@ -51,7 +51,7 @@ def run(job: Job) -> Scored:
     Raises:
         BadInput: the scenario's or the set's.
     """
-    scenario = files.load(job.source, full=job.full)
+    scenario = seeds.load(job.source, full=job.full)
     if job.set is not None:
         scenario = job.set.on(scenario)
     html = ""
