@@ -1,5 +1,6 @@
 """A scenario's folder: ``scenario.yaml`` and the tables beside it, read and checked as a whole."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,16 +153,22 @@ class FolderReader:
             Rulebook(rules)  # the detectors' own parameters
         except BadInput as error:
             for message in error.details.get("errors", [error.message]):
-                given = str(message).startswith("given")
-                self.problems.add(
-                    "scenario.rules",
-                    str(message),
-                    file=str(self.file) if given else str(error.details.get("file", self.file)),
-                    line=self.lines.get("rules", 0) if given else int(error.details.get("line", 0) or 0),
-                    field="rules",
-                )
+                self._rule_wrong(str(message), error)
             return None
         return rules
+
+    def _rule_wrong(self, message: str, error: BadInput) -> None:
+        """Overrides that stand in ``scenario.yaml`` are there called ``given``."""
+        found = re.match(r"given[^ ]*: (overrides[^: ]*)", message)
+        if found is None:
+            file = str(error.details.get("file", self.file))
+            line = int(error.details.get("line", 0) or 0)
+            self.problems.add("scenario.rules", message, file=file, line=line, field="rules")
+            return
+        path = f"rules.{found[1]}"
+        while path not in self.lines:
+            path = path.rpartition(".")[0]
+        self.wrong(path, message.partition(": ")[2].removeprefix(f"{found[1]}: "), code="scenario.rules")
 
     def _districts(self, spec: ScenarioFile) -> tuple[District, ...]:
         found = tuple(District(number=d.number, code=d.code, name=d.name) for d in spec.districts)

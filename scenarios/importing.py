@@ -112,11 +112,11 @@ class _Import:
             table.read(tables.devices)
         elif not tables.kind:
             raise BadInput("scenario.file", "give --devices FILE, or --kind KIND for devices without a table")
-        self.problems.refuse()
+        self.problems.refuse("listed above")
         rows = self._rows(table, domains)
         if tables.devices is None:
             table.named(sorted(set(rows.device.names) - {""}))
-        self.problems.refuse()
+        self.problems.refuse("listed above")
         self.notes += [*table.notes, *rows.notes]
         districts = tuple(table.districts.values()) or (DEFAULT_DISTRICT,)
         regs = registries(
@@ -127,7 +127,7 @@ class _Import:
         self._ranges(placed, regs, domains)
         truth = self._truth(table, domains)
         played = self._events(domains, regs)
-        self.problems.refuse()
+        self.problems.refuse("listed above")
         start_ns, end_ns = _span(placed, truth, played)
         tick_s = tables.tick_s or _tick_s(placed, (end_ns - start_ns) / SECOND)
         scenario = Scenario(
@@ -150,7 +150,7 @@ class _Import:
         )
         found = [truths.Found(t, str(tables.truth), 0) for t in truth]
         truths.check(found, regs, compile_rules(scenario.rules), (start_ns, end_ns), self.problems)
-        self.problems.refuse()
+        self.problems.refuse("listed above")
         return Imported(
             scenario=scenario, rows=placed.rows, used=placed.used, bad=placed.bad, notes=tuple(self.notes)
         )
@@ -202,7 +202,7 @@ class _Import:
                 self.problems.add(
                     bad.code, bad.message, file=file, line=bad.row, field=bad.field, count=bad.count
                 )
-            self.problems.refuse()
+            self.problems.refuse("listed above")
 
     def _ranges(self, placed: Placed, regs: Mapping[int, Registry], domains: Domains) -> None:
         """Values that cannot be: kept, since broken sensors say such things, but many of them are a wrong unit."""

@@ -168,7 +168,8 @@ class _Bad:
     def look(self, series: I32, convertible: Mask) -> None:
         rows = self.rows
         if rows.skipped:
-            self._add("cells", "", f"wrong number of cells: {rows.skipped[0]!r}", 0, len(rows.skipped))
+            at, text = rows.skipped[0]
+            self._add("cells", "", f"wrong number of cells: {text!r}", at, len(rows.skipped))
         self._rows(~rows.timed, "time", "time", lambda at: rows.time_wrong)
         self._rows(
             rows.timed & ~rows.valued, "value", "value", lambda at: "the value is missing or is no number"

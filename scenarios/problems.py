@@ -67,8 +67,11 @@ class Problems:
             field=str(details.get("field", "")),
         )
 
-    def refuse(self) -> None:
+    def refuse(self, how: str = "yiwang scenario check lists them") -> None:
         """Refuse the scenario if anything is wrong with it.
+
+        Args:
+            how: where to see the others.
 
         Raises:
             BadInput: the first mistake's code and place; ``details["errors"]`` has all as sentences.
@@ -76,7 +79,7 @@ class Problems:
         if not self.found:
             return
         first = self.found[0]
-        more = f" (and {len(self.found) - 1} more; yiwang scenario check lists them)" if len(self) > 1 else ""
+        more = f" (and {len(self.found) - 1} more; {how})" if len(self) > 1 else ""
         raise BadInput(
             first.code,
             f"{first}{more}",

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scenarios.tables import Coded, Mask, Names, Table, columns_of, read
+from scenarios.tables import Coded, Mask, Names, Skipped, Table, columns_of, read
 from scenarios.times import Column, column_ns
 from yiwang.columns import F64, I64, U8
 from yiwang.errors import BadInput
@@ -37,7 +37,7 @@ class Rows:
         quality: uint8 (n,).
         arrival_ns: int64 (n,), or None where the file does not say.
         row: int64 (n,), row of the file (its header is 1), for messages.
-        skipped: rows with too many or too few cells, as they stand.
+        skipped: rows with too many or too few cells: where, and as they stand.
         notes: what was taken for what, for people.
     """
 
@@ -51,7 +51,7 @@ class Rows:
     quality: U8
     arrival_ns: I64 | None
     row: I64
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     time_wrong: str = ""
 
@@ -127,10 +127,12 @@ class Reader:
             )
         return measured
 
-    def _rows(self, table: Table, found: dict[str, str], skipped: list[str]) -> Rows:
+    def _rows(self, table: Table, found: dict[str, str], skipped: list[Skipped]) -> Rows:
         n = table.num_rows
         times = column_ns(table[found["time"]], tz=self.tz, layout=self.layout)
-        value, valued = self._numbers(table[found["value"]])
+        value, valued = _numbers(table[found["value"]])
+        if not self.nan_is_reading:
+            valued &= np.isfinite(value)
         arrival = (
             column_ns(table[found["arrival"]], tz=self.tz, layout=self.layout) if "arrival" in found else None
         )
@@ -146,13 +148,13 @@ class Reader:
             unit=Coded.of(table[found["unit"]]) if "unit" in found else None,
             quality=_quality(table[found["quality"]]) if "quality" in found else np.zeros(n, np.uint8),
             arrival_ns=None if arrival is None else np.where(arrival.good, arrival.t_ns, times.t_ns),
-            row=np.arange(2, n + 2),
+            row=_numbers_of(n, skipped),
             skipped=tuple(skipped),
             notes=notes,
         )
 
     def _melt(
-        self, table: Table, found: dict[str, str], measured: dict[str, str], skipped: list[str]
+        self, table: Table, found: dict[str, str], measured: dict[str, str], skipped: list[Skipped]
     ) -> Rows:
         """A column a metric to a row a reading; empty cells are no readings."""
         n = table.num_rows
@@ -161,12 +163,12 @@ class Reader:
         rows, codes, values, valid = [], [], [], []
         for code, theirs in enumerate(measured.values()):
             column = table[theirs]
-            there = np.flatnonzero(column.is_valid().to_numpy())
-            value, valued = self._numbers(column)
+            value, valued = _numbers(column)
+            there = np.flatnonzero(column.is_valid().to_numpy() & ~(valued & np.isnan(value)))
             rows.append(there)
             codes.append(np.full(len(there), code, np.int32))
             values.append(value[there])
-            valid.append(valued[there])
+            valid.append(valued[there] & np.isfinite(value[there]))
         row = np.concatenate(rows)
         order = np.argsort(row, kind="stable")  # as the file's rows follow each other
         row = row[order]
@@ -181,22 +183,28 @@ class Reader:
             unit=None,
             quality=np.zeros(len(row), np.uint8),
             arrival_ns=None,
-            row=row + 2,
+            row=_numbers_of(n, skipped)[row],
             skipped=tuple(skipped),
             notes=(f"{found['time']}: {times.how}",) if times.how else (),
         )
 
-    def _numbers(self, column: Column) -> tuple[F64, Mask]:
-        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = _parsed(column)
-        else:
-            column = column.cast(pa.float64())
-        value: F64 = pc.fill_null(column, np.nan).to_numpy(zero_copy_only=False).astype(np.float64)
-        valued = column.is_valid().to_numpy(zero_copy_only=False)
-        return value, valued if self.nan_is_reading else valued & np.isfinite(value)
+
+def _numbers(column: Column) -> tuple[F64, Mask]:
+    """Values with NaN where the cell is empty or no number, and which are numbers (NaN is one)."""
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = _parsed(column)
+    else:
+        column = column.cast(pa.float64())
+    value: F64 = pc.fill_null(column, np.nan).to_numpy(zero_copy_only=False).astype(np.float64)
+    return value, column.is_valid().to_numpy(zero_copy_only=False).copy()
+
+
+def _numbers_of(n: int, skipped: list[Skipped]) -> I64:
+    """Rows of the file of ``n`` rows that were read, those that were skipped between them."""
+    return np.setdiff1d(np.arange(2, n + len(skipped) + 2), [row for row, _ in skipped])
 
 
 def _parsed(texts: Column) -> Column:
@@ -204,7 +212,7 @@ def _parsed(texts: Column) -> Column:
         return pc.cast(texts, pa.float64())
     except pa.ArrowInvalid:
         trimmed = pc.utf8_trim_whitespace(texts)
-        number = pc.match_substring_regex(trimmed, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+        number = pc.match_substring_regex(trimmed, r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|NaN|inf)$")
         kept = pc.if_else(pc.fill_null(number, False), pc.utf8_ltrim(trimmed, "+"), None)
         return pc.cast(kept, pa.float64())
 

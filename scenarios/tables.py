@@ -24,7 +24,7 @@ Table = Any  # Any: pyarrow publishes no types
 Mask = NDArray[np.bool_]
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".parquet.gz")
-_NULLS = ["", "NULL", "null", "None", "NaN", "nan", "NA", "N/A", "-"]
+_NULLS = ["", "NULL", "null", "None", "NA", "N/A", "-"]  # NaN is a number
 _TEXT_COLUMNS = 4096  # of a wide table; more is some other file
 _DELIMITERS = (",", ";", "\t", "|")
 
@@ -101,9 +101,13 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
+Skipped = tuple[int, str]
+"""Row of the file (its header is 1) and text of one with a wrong number of cells."""
+
+
 def read(
     path: Path, *, dictionary: Sequence[str] = (), code: str = "scenario.table"
-) -> tuple[Table, list[str]]:
+) -> tuple[Table, list[Skipped]]:
     """A file as a table; CSV cells stay text, Parquet keeps its types.
 
     Args:
@@ -112,7 +116,7 @@ def read(
         code: of the error.
 
     Returns:
-        The table, and the text of rows with a wrong number of cells, which are left out.
+        The table, and the rows with a wrong number of cells, which are left out.
 
     Raises:
         BadInput: ``code`` for a file that cannot be read as a whole.
@@ -141,13 +145,7 @@ def _parquet(path: Path) -> Table:
     return pq.read_table(path)
 
 
-def _csv(path: Path, dictionary: Sequence[str], encoding: str) -> tuple[Table, list[str]]:
-    skipped: list[str] = []
-
-    def skip(row: Any) -> str:  # Any: pyarrow's InvalidRow
-        skipped.append(row.text or f"{row.actual_columns} cells")
-        return "skip"
-
+def _csv(path: Path, dictionary: Sequence[str], encoding: str) -> tuple[Table, list[Skipped]]:
     header, delimiter = _header(path, encoding)
     if len(header) > _TEXT_COLUMNS:
         raise ValueError(f"it has {len(header)} columns")
@@ -155,15 +153,27 @@ def _csv(path: Path, dictionary: Sequence[str], encoding: str) -> tuple[Table, l
     if twice:
         raise ValueError(f"column {', '.join(twice)} occurs twice")
     types = {c: pa.string() for c in header} | {c: pa.dictionary(pa.int32(), pa.string()) for c in dictionary}
-    table = pacsv.read_csv(
-        path,
-        read_options=pacsv.ReadOptions(encoding=encoding, block_size=8 << 20),
-        parse_options=pacsv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
-        convert_options=pacsv.ConvertOptions(
-            column_types=types, null_values=_NULLS, strings_can_be_null=True
-        ),
-    )
-    return table, skipped
+
+    def take(*, threads: bool) -> tuple[Table, list[Skipped]]:
+        skipped: list[Skipped] = []
+
+        def skip(row: Any) -> str:  # Any: pyarrow's InvalidRow
+            skipped.append((row.number or 0, row.text or f"{row.actual_columns} cells"))
+            return "skip"
+
+        table = pacsv.read_csv(
+            path,
+            read_options=pacsv.ReadOptions(encoding=encoding, block_size=8 << 20, use_threads=threads),
+            parse_options=pacsv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
+            convert_options=pacsv.ConvertOptions(
+                column_types=types, null_values=_NULLS, strings_can_be_null=True
+            ),
+        )
+        return table, skipped
+
+    table, skipped = take(threads=True)
+    # Only a reader without threads knows the numbers of the rows; wrong ones are rare.
+    return take(threads=False) if skipped else (table, [])
 
 
 def columns_of(path: Path) -> list[str]:

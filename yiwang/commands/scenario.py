@@ -268,7 +268,7 @@ def _report(imported: "Imported", out: Path, *, as_json: bool) -> None:
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
     for b in imported.bad:
-        click.echo(f"row {b.row}, {b.field}: {b.message} ({b.count} rows) [{b.code}]", err=True)
+        click.echo(f"row {b.row}, {b.field or 'cells'}: {b.message} ({b.count} rows) [{b.code}]", err=True)
     click.echo(f"written to {out}: {_counts(about)}; {lost} of {imported.rows} rows not usable")
     click.echo(f"next: yiwang score {out}")
 

@@ -1,6 +1,7 @@
 """Domain packs and overrides from files: YAML with the line of every field."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -44,10 +45,11 @@ def load_rules(
     Raises:
         BadInput: ``domain.…`` with file, line, field and what would be right; ``details["errors"]`` has all.
     """
+    lateness_s, tick_s = float(lateness_s), float(tick_s)  # 1 and 1.0 are one version
     packs: list[_Parsed] = []
     changes: list[_Parsed] = []
     for file in _files(folder, extra):
-        parsed = parse(file.read_bytes(), file.name)
+        parsed = _parsed(file.read_bytes(), file.name)
         body = parsed["body"]
         if "domain" in body:
             packs.append(parsed)
@@ -72,6 +74,12 @@ def load_rules(
     )
     compile_rules(rules)
     return rules
+
+
+@lru_cache(maxsize=64)
+def _parsed(content: bytes, file: str) -> _Parsed:
+    """As ``parse``; the packs are the same each time rules are loaded, and nobody changes rules in place."""
+    return parse(content, file)
 
 
 def parse(content: bytes, file: str) -> _Parsed:
