@@ -17,6 +17,8 @@ LEAVES = 0.5
 """A reading leaves with this share of the step that makes a spike."""
 WIDEST = 3
 """Most readings of one spike."""
+SHARP = 0.15
+"""A rise of water that is a single reading and falls back to this share of it was none."""
 STAYS = 5
 """Readings after which a value that left has not come back."""
 COME_BACK = 0.35
@@ -101,10 +103,12 @@ class Jump:
     that leaves to the other side while one is away replaces it. After a gap of ``gap_s`` everything begins anew.
 
     Neither is said if another device of the zone left with the same metric within ``together`` of its intervals: then it was real.
-    So a wave seen by two gauges is no fault, however fast, and a rise that goes on is none either.
+    So a wave seen by two gauges is no fault, however fast, and a rise that goes on is none either. In the direction
+    ``rises`` no shift is ever said, and a spike only of a single reading that is back within 15 % of its height:
+    water may rise at once, but it does not fall so.
 
-    A step larger than ``jump + jump_per_min`` a minute is doubted at once (level III) until the next reading either
-    confirms it (over) or is back (then it was a spike). Without ``jump`` nothing is ever doubted before it is known.
+    A step larger than ``jump + jump_per_min`` a minute is doubted at once (level IV) until the next reading either
+    confirms it (over, ``jump.confirmed``) or is back (over, ``jump.spike``: the doubt was right). Without ``jump`` nothing is ever doubted before it is known.
 
     A spike is level IV, three within ``hold_s`` are a cluster, III; a shift is III. Over ``hold_s`` after the last.
 
@@ -115,6 +119,7 @@ class Jump:
         jump: largest credible step between two readings, unit of the metric; NaN: no doubt;
             where ``spike`` is NaN, too, the whole check is off.
         jump_per_min: what it grows by with each minute between them, unit of the metric.
+        rises: 1 where the truth itself may step up and fall again (water in a flood), -1 where down, 0 neither.
         share: share of the value that is noise, 0 to 1: for metrics that range over decades.
         z: how many usual steps a spike is high, 3 to 100.
         together: intervals of the series, 0 to 100.
@@ -158,6 +163,7 @@ class Jump:
     shift: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = NAN
     jump: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = NAN
     jump_per_min: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = 0.0
+    rises: Annotated[Param, Spec(unit="", lo=-1, hi=1, whole=True)] = 0.0
     share: Annotated[Param, Spec(unit="", lo=0, hi=1, absent=True)] = 0.0
     z: Annotated[Param, Spec(unit="", lo=3, hi=100)]
     together: Annotated[Param, Spec(unit="intervals", lo=0, hi=100)]
@@ -284,6 +290,8 @@ class Jump:
         accepted = ~leaves & ~(stays & ~settles)
 
         narrow = back & (state.away[s] <= WIDEST)
+        flood = np.sign(gone[:, FIRST] - ref) * each(self.rises, s) > 0
+        narrow &= ~flood | ((state.away[s] == 1) & (step <= SHARP * gone[:, NEAREST]))
         own = np.maximum(state.scale[s], self._share[s] * np.abs(ref))
         tail = self._tail(state, s, t)
         need = np.maximum(limit, np.maximum(each(self.z, s), HABIT * tail) * own)
@@ -306,7 +314,7 @@ class Jump:
         gone[:, NEWEST] = v
         gone[:, LIMIT] = np.where(leaves, limit, gone[:, LIMIT])
         height = np.abs(gone[:, FIRST] - ref)
-        shift = settles & (height >= each(self.shift, s))
+        shift = settles & ~flood & (height >= each(self.shift, s))
         # the last accepted value may have been an outlier itself: what was before it must be as far
         shift &= np.abs(gone[:, FIRST] - state.prior[s]) >= SURE * height
         shift &= (gone[:, STEP] <= height / STEADY) & (gone[:, STRAY] <= height * NEAR)
@@ -359,9 +367,7 @@ class Jump:
             return NO_FINDINGS
         k, opened = s[rows], new[rows]
         state.moment[k, SINCE] = np.where(opened, t[rows], state.moment[k, SINCE])
-        state.moment[k, BAD] = t[rows]
-        state.spikes[k] = 0
-        state.level[k] = np.where(opened, 3, 0)
+        state.level[k] = np.where(opened, 4, 0)
         state.doubt[k] = opened
         return say(
             k,
@@ -405,22 +411,23 @@ class Jump:
         wait = state.wait[rows]
         waits = np.flatnonzero(wait)
         wait[waits[self._shared(state, rows[waits])]] = NOTHING
+        shared = (state.wait[rows] != NOTHING) & (wait == NOTHING)
         was, doubt = state.level[rows], state.doubt[rows]
-        spikes = np.where(was == 0, 0, state.spikes[rows]) + (wait == SPIKE)
-        known = np.where(doubt, 0, was)
-        level = np.where(wait == SHIFT, 3, np.where(wait == SPIKE, np.where(spikes >= CLUSTER, 3, 4), 0))
-        level = np.where((level == 0) | ((known > 0) & (known < level)), known, level)
-        # a doubt about a spike that a neighbour shares is withdrawn, one that nobody answers runs out
-        bad = np.where(wait != NOTHING, state.moment[rows, LEFT], state.moment[rows, BAD])
-        out = (wait == NOTHING) & (was > 0) & (t_ns - bad >= nanoseconds(self.hold_s, rows))
-        asked = (state.wait[rows] != NOTHING) & (wait == NOTHING) & doubt
-        level = np.where(out | asked, 0, np.where(doubt & (wait == NOTHING), was, level)).astype(np.int8)
+        left, bad, since = state.moment[rows, LEFT], state.moment[rows, BAD], state.moment[rows, SINCE]
+        hold = nanoseconds(self.hold_s, rows)
+        old = (bad == NONE) | (left - np.maximum(bad, 0) > hold)
+        spikes = np.where(old, 0, state.spikes[rows]) + (wait == SPIKE)
+        # a doubt that was right is over: the spike is gone; one alone opens an episode only if it was not doubted
+        spike = np.where(spikes >= CLUSTER, 3, np.where(doubt, 0, 4))
+        fault = np.where(wait == SHIFT, 3, np.where((was > 0) & ~doubt, np.minimum(was, spike), spike))
+        out = t_ns - np.maximum(bad, np.where(was > 0, since, NONE)) >= hold
+        rest = np.where((was > 0) & (out | (shared & doubt)), 0, was)
+        level = np.where(wait == NOTHING, rest, fault).astype(np.int8)
         state.wait[rows] = NOTHING
-        state.doubt[rows] = doubt & (level > 0) & (wait == NOTHING)
+        state.doubt[rows] = doubt & (wait == NOTHING) & (level > 0)
         state.spikes[rows] = np.minimum(spikes, 200)
-        state.moment[rows, BAD] = bad
-        left = np.maximum(state.moment[rows, LEFT], state.moment[rows, SINCE] + 1)
-        state.moment[rows, SINCE] = np.where((was == 0) & (level > 0), left, state.moment[rows, SINCE])
+        state.moment[rows, BAD] = np.where(wait == NOTHING, bad, left)
+        state.moment[rows, SINCE] = np.where((was == 0) & (level > 0), np.maximum(left, since + 1), since)
         state.level[rows] = level
         c = np.flatnonzero(level != was)
         k = rows[c]
@@ -428,14 +435,15 @@ class Jump:
             return NO_FINDINGS
         over = level[c] == 0
         reason = np.where(wait[c] == SHIFT, 4, np.where(level[c] == 3, 3, 2))
+        ended = np.where(wait[c] == SPIKE, 2, np.where(shared[c], 1, 5))
         since = state.moment[k, SINCE]
         return say(
             k,
             t_ns=np.maximum(t_ns, since),
             since_ns=since,
             level=level[c],
-            value=np.where(over, np.nan_to_num(state.ref[k]), state.gone[k, FIRST]),
+            value=np.where(over & (wait[c] != SPIKE), np.nan_to_num(state.ref[k]), state.gone[k, FIRST]),
             limit=state.gone[k, LIMIT],
-            reason=np.where(over, np.where(asked[c], 1, 5), reason),
-            numbers={"step": np.where(over, np.nan, state.gone[k, HEIGHT])},
+            reason=np.where(over, ended, reason),
+            numbers={"step": np.where(over & (wait[c] != SPIKE), np.nan, state.gone[k, HEIGHT])},
         )
