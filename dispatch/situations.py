@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dispatch.book import Book, grown
 from dispatch.plans import SituationPlan
-from dispatch.state import Told
+from dispatch.state import Site, Told
 from yiwang.ids import derive
 from yiwang.model import Incident, Severity, Situation
 from yiwang.model import Warning as OutsideWarning
@@ -21,23 +21,23 @@ SITES = 1000
 def review(book: Book) -> None:
     """Open, fill, change and close situations after what this call did to incidents, then call people."""
     state = book.state
-    due = dict.fromkeys(state.situation_plans) if book.weather else {}
-    for row, old in book.incidents():
+    due: dict[str, list[Incident]] = {kind: [] for kind in state.situation_plans} if book.weather else {}
+    for row, _ in book.incidents():
         kind = state.plans[row.kind].situation
         if kind not in state.situation_plans:
             continue
         sites = state.sites.setdefault(kind, {})
-        is_site = row.state == "open" and row.standing != "candidate"
-        if is_site and row.id not in sites:
-            sites[row.id] = row.confirmed_ns or row.opened_ns
-            due[kind] = None
-        elif not is_site and row.id in sites:
+        old = sites.get(row.id)
+        site = None
+        if row.state == "open" and row.standing != "candidate":
+            site = Site(row.confirmed_ns or row.opened_ns, row.severity, row.place)
+            sites[row.id] = site
+        elif old is not None:
             del sites[row.id]
-            due[kind] = None
-        elif row.situation and (old is None or (old.severity, old.state) != (row.severity, row.state)):
-            due[kind] = None
-    for kind in due:
-        _settle(book, state.situation_plans[kind])
+        if site != old or (row.situation and row.state == "closed"):
+            due.setdefault(kind, []).append(row)
+    for kind, rows in due.items():
+        _settle(book, state.situation_plans[kind], rows)
     for row, _ in book.incidents():
         _call(book, row.id)
 
@@ -63,51 +63,56 @@ def acknowledge(book: Book, situation: Situation, by: str) -> None:
         book.put(replace(situation, acknowledged_by=by, acknowledged_ns=book.t_ns, history=history))
 
 
-def _settle(book: Book, plan: SituationPlan) -> None:
+def _settle(book: Book, plan: SituationPlan, changed: list[Incident]) -> None:
+    """Bring a kind of situation up to date with the sites of it that have changed, or with the warnings in force."""
     state = book.state
     sites = state.sites.get(plan.kind, {})
     warning = _warning(book, plan)
+    severity = _severity(plan, sites, warning)
     id_ = state.storms.get(plan.kind)
-    if id_ is None:
-        if not _opens(book, plan, sites, warning):
-            return
-        row = _open(book, plan, sites, _severity(book, plan, sites, warning))
-    else:
+    if id_ is not None:
         row = state.situations[id_]
+    elif _opens(book, plan, sites, warning):
+        row = _open(book, plan, sites, severity)
+        changed = [state.incidents[site] for site in sites]
+    else:
+        return
     if sites:
         state.quiet.pop(row.id, None)
     else:
         state.quiet.setdefault(row.id, book.t_ns)
-    for site in sites:
-        incident = state.incidents[site]
-        if incident.situation != row.id:
-            history = grown(incident.history, book.step("joined", situation=row.id))
-            book.put(replace(incident, situation=row.id, history=history))
-            zones = (
-                row.zones if not incident.zone or incident.zone in row.zones else (*row.zones, incident.zone)
-            )
-            row = replace(
-                row,
-                sites=row.sites + 1,
-                zones=zones,
-                incidents=(*row.incidents, site)[-SITES:],
-                history=grown(row.history, book.step("site", incident=site, severity=incident.severity)),
-            )
-    here = tuple(i for i in row.incidents if i in state.incidents and state.incidents[i].state != "closed")
-    row = replace(row, incidents=here, warning=warning.warning_id if warning else "")
-    severity = _severity(book, plan, sites, warning)
+    for incident in changed:
+        if incident.id in sites and incident.situation != row.id:
+            row = _join(book, row, incident)
+    over = {incident.id for incident in changed if incident.state == "closed"}
+    if not over.isdisjoint(row.incidents):
+        row = replace(row, incidents=tuple(id_ for id_ in row.incidents if id_ not in over))
+    row = replace(row, warning=warning.warning_id if warning else "")
     book.put(_judged(book, row, severity or row.severity))
 
 
-def _opens(book: Book, plan: SituationPlan, sites: dict[str, int], warning: OutsideWarning | None) -> bool:
+def _join(book: Book, row: Situation, incident: Incident) -> Situation:
+    history = grown(incident.history, book.step("joined", situation=row.id))
+    book.put(replace(incident, situation=row.id, history=history))
+    known = not incident.zone or incident.zone in row.zones
+    return replace(
+        row,
+        sites=row.sites + 1,
+        zones=row.zones if known else (*row.zones, incident.zone),
+        incidents=(*row.incidents, incident.id)[-SITES:],
+        history=grown(row.history, book.step("site", incident=incident.id, severity=incident.severity)),
+    )
+
+
+def _opens(book: Book, plan: SituationPlan, sites: dict[str, Site], warning: OutsideWarning | None) -> bool:
     if warning is not None and sites and warning.level <= plan.warning_at:
         return True
     since = book.t_ns - plan.window_ns
-    recent = {book.state.incidents[i].place for i, t_ns in sites.items() if t_ns >= since}
+    recent = {site.place for site in sites.values() if site.since_ns >= since}
     return len(recent) >= plan.sites
 
 
-def _open(book: Book, plan: SituationPlan, sites: dict[str, int], severity: int) -> Situation:
+def _open(book: Book, plan: SituationPlan, sites: dict[str, Site], severity: int) -> Situation:
     state = book.state
     first = next(iter(sites))
     id_ = derive("T", plan.kind, state.district, first)
@@ -141,11 +146,11 @@ def _judged(book: Book, row: Situation, severity: int) -> Situation:
     return replace(row, peak=severity, annunciated_ns=book.t_ns, acknowledged_by="", acknowledged_ns=None)
 
 
-def _severity(book: Book, plan: SituationPlan, sites: dict[str, int], warning: OutsideWarning | None) -> int:
+def _severity(plan: SituationPlan, sites: dict[str, Site], warning: OutsideWarning | None) -> int:
     """That of the worst site or of the warning, or by their number; 0 where there is no site."""
     if not sites:
         return 0
-    found = min(book.state.incidents[site].severity for site in sites)
+    found = min([site.severity for site in sites.values()])
     found = min([found, *(level for level, number in plan.many.items() if len(sites) >= number)])
     return min(found, warning.level) if warning else found
 

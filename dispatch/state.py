@@ -96,6 +96,14 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     severity: int
 
 
+class Site(msgspec.Struct, frozen=True, array_like=True):
+    """An open incident that is believed, as its kind of situation sees it."""
+
+    since_ns: int
+    severity: int
+    place: str
+
+
 class State(msgspec.Struct, kw_only=True):
     """The desk's state. Every dict is in order of insertion, also after dump and load: outputs depend on it."""
 
@@ -126,9 +134,7 @@ class State(msgspec.Struct, kw_only=True):
     heard: dict[str, int] = {}  # report -> when it was made
     situations: dict[str, Situation] = {}  # open ones
     storms: dict[str, str] = {}  # kind of situation -> the open one
-    sites: dict[
-        str, dict[str, int]
-    ] = {}  # kind of situation -> open incidents that are believed -> since when
+    sites: dict[str, dict[str, Site]] = {}  # kind of situation -> open incident that is believed
     quiet: dict[str, int] = {}  # situation without a site -> since when
     calls: dict[str, list[int]] = {}  # situation -> when people were called upon for single sites of it
     cases: dict[str, Case] = {}
