@@ -143,6 +143,20 @@ def entry_of(scenario: Scenario, name: str) -> Entry:
     return entries[name]
 
 
+def in_force(scenario: Scenario, entry: Entry) -> dict[str, float]:
+    """The entry's values for the first device that it watches, the city's overrides among them."""
+    domains = Ground.of(scenario).domains
+    for registry in scenario.registries.values():
+        places = {p.id: p for p in registry.places}
+        for device in registry.devices:
+            for series in device.series:
+                if entry.reads(device.kind, series.metric):
+                    metric = entry.watches[series.metric].metric
+                    values = domains.params(entry, device, places.get(device.place), metric)
+                    return {name: p.value for name, p in values.items()}
+    return {name: p.value for name, p in entry.params.items()}
+
+
 def ranges(entry: Entry, stated: Sequence[str]) -> list[Range]:
     """From ``name=lo:hi[:n]``; without any, every plain number of the entry from a third to three times of itself.
 
@@ -298,7 +312,7 @@ def tune(
         tell: called after each trial.
     """
     entry = entry_of(found[0].scenario, name)
-    start = {r.name: entry.params[r.name].value if r.name in entry.params else np.nan for r in box}
+    start = in_force(found[0].scenario, entry)
     trials: list[Trial] = []
 
     def judged(point: Point) -> float:
@@ -310,7 +324,7 @@ def tune(
         tell(len(trials), trials[-1])
         return cost(trials[-1].whole, metric)
 
-    inside = {r.name: start[r.name] if np.isfinite(start[r.name]) else r.at(0.5) for r in box}
+    inside = {r.name: start[r.name] if np.isfinite(start.get(r.name, np.nan)) else r.at(0.5) for r in box}
     for _ in search(box, inside, budget, judged):
         pass
     indices = range(len(trials))
