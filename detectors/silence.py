@@ -22,7 +22,7 @@ class SilenceState:
     Attributes:
         last_ns: int64 (n,), newest reading, or the tick since when we listen; NONE before both.
         tick_ns: int64 (n,), newest tick; NONE before the first.
-        pace_s: float64 (n,), mean interval of its readings, s; 0 before the second reading.
+        pace_s: float64 (n,), mean interval of its readings, s; 0 before the second reading, NaN before the first.
         since_ns: int64 (n,), the last sign before the episode; NONE while there is none.
         level: int8 (n,), level said; 0 none.
     """
@@ -41,7 +41,7 @@ class Silence:
     P is learnt from about the last 16 intervals, each counted at most four times P, so that a gap hardly moves it: a
     gauge that reports by the hour is not offline after five of its metric's minutes.
 
-    If all of a device's series are silent the device is *offline*: one finding, of its first series. If only some
+    If all of a device's series that were ever heard are silent the device is *offline*: one finding, of its first series. If only some
     are, each of those has *dropped out*. While a whole zone of at least ``crowd`` devices is silent nothing is said
     of its devices one by one: what is broken then is the way to them, or the feed. After ``dark_s`` of that its first
     device speaks for all.
@@ -100,7 +100,7 @@ class Silence:
     def _limit_ns(self, state: SilenceState) -> I64:
         """int64 (n,), the longest silence; ``NEVER`` where the check is off."""
         rows = np.arange(len(self.layout))
-        usual = np.maximum(np.nan_to_num(each(self.period_s, rows)), state.pace_s)
+        usual = np.maximum(np.nan_to_num(each(self.period_s, rows)), np.nan_to_num(state.pace_s))
         limit = np.maximum(usual * each(self.missed, rows), each(self.least_s, rows))
         return np.where(self._checked, np.rint(np.minimum(limit, 4e9) * 1e9).astype(np.int64), NEVER)
 
@@ -124,7 +124,7 @@ class Silence:
         return SilenceState(
             last_ns=np.full(n, NONE),
             tick_ns=np.full(n, NONE),
-            pace_s=np.zeros(n),
+            pace_s=np.full(n, np.nan),
             since_ns=np.full(n, NONE),
             level=np.zeros(n, np.int8),
         )
@@ -137,7 +137,7 @@ class Silence:
             s, t = s[heard], t[heard]
         pace = state.pace_s.take(s)
         passed = np.maximum(t - np.maximum(state.last_ns.take(s), 0), 0) * 1e-9  # NONE is before all time
-        passed[state.last_ns.take(s) == NONE] = 0.0
+        passed[np.isnan(pace)] = 0.0
         state.pace_s[s] = np.where(pace > 0, pace + (np.minimum(passed, 4.0 * pace) - pace) / 16.0, passed)
         state.last_ns[s] = t
         return NO_FINDINGS
@@ -148,10 +148,9 @@ class Silence:
         deaf = (state.tick_ns == NONE) | (t_ns - state.tick_ns > limit_ns)
         state.last_ns[deaf & (state.last_ns < t_ns)] = t_ns
         state.tick_ns[:] = t_ns
-        silent = t_ns - state.last_ns > limit_ns
+        silent, offline = self._silent(state, t_ns, limit_ns)
         if not silent.any() and not state.level.any():
             return NO_FINDINGS
-        offline = self._offline(silent)
         device = self.layout.device
         rows = np.arange(len(silent))
         gone = offline[device]
@@ -181,14 +180,23 @@ class Silence:
             reason=np.where(lead[s], 0, np.where(want[s] > 0, 1, 2)),
         )
 
-    def _offline(self, silent: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether, bool (devices,), all checked series of a device are silent, and there are any."""
-        checked = self._checked
+    def _silent(
+        self, state: SilenceState, t_ns: int, limit_ns: I64
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which series are silent (n,), and which devices are offline (devices,).
+
+        A channel that never spoke is not there as long as others of its device speak: kinds of devices list what
+        they may measure.
+        """
+        heard = self._checked & ~np.isnan(state.pace_s)
         count = len(self._first)
-        total = np.bincount(self.layout.device[checked], minlength=count)
-        mute = np.bincount(self.layout.device[checked & silent], minlength=count)
-        offline: NDArray[np.bool_] = (total > 0) & (mute == total)
-        return offline
+        device = self.layout.device
+        speaking = np.bincount(device[heard], minlength=count) > 0
+        counted = heard | (self._checked & ~speaking[device])
+        silent = counted & (t_ns - state.last_ns > limit_ns)
+        total = np.bincount(device[counted], minlength=count)
+        offline: NDArray[np.bool_] = (total > 0) & (np.bincount(device[silent], minlength=count) == total)
+        return silent, offline
 
     def _speaker(self, state: SilenceState, offline: NDArray[np.bool_], t_ns: int) -> I64:
         """int64 (devices,), the row that says a device is offline; beyond the last row where nobody says it."""
