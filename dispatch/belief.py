@@ -42,7 +42,8 @@ class Belief(NamedTuple):
 
     Attributes:
         confidence: 0..1, calibrated, to four digits.
-        severity: most severe level that is believed; 0 where none is.
+        severity: most severe level that is believed, should the incident be; 0 where none is. A doubted level is
+            overruled only by an undoubted one of the same metric.
         speaking: how many independent, undoubted sources there are.
         sources: the unlike kinds among them.
     """
@@ -102,6 +103,8 @@ def believed(state: State, plan: Plan, incident: str, zone: str, now_ns: int) ->
     levels: tuple[dict[str, float], ...] = ({}, {}, {}, {}, {})
     speaking: set[str] = set()
     kinds: set[str] = set()
+    measured: set[str] = set()  # metrics of which somebody beyond doubt speaks
+    doubted: list[Claim] = []
     severity = 5
     for claim in state.live.get(incident, _NO_CLAIMS).values():
         p, reason = weight(state, claim, now_ns)
@@ -109,9 +112,14 @@ def believed(state: State, plan: Plan, incident: str, zone: str, now_ns: int) ->
         if p > at.get(claim.source, 0.0):
             at[claim.source] = p
         kinds.add(claim.kind)
-        if not reason and p >= SPEAKS:
+        if reason:
+            doubted.append(claim)
+        elif p >= SPEAKS:
             speaking.add(claim.source)
+            measured.add(claim.metric)
             severity = min(severity, claim.level)
+    # Where nobody else measures it, a doubted gauge is still the best there is to tell how bad it is.
+    severity = min([severity, *(claim.level for claim in doubted if claim.metric not in measured)])
     best = _context(state, plan, incident, zone)
     # Levels that only doubted or faint evidence speaks of are believed where together it is enough.
     for level in range(1, 5):

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 from dispatch.desk import Desk
-from yiwang.domains import Category, Domains, IncidentKind
+from yiwang.domains import Category, Domains, IncidentKind, SituationKind
 from yiwang.model import (
     Action,
     Body,
@@ -14,11 +14,16 @@ from yiwang.model import (
     Finding,
     Incident,
     Order,
+    Report,
     SendReceipt,
     Severity,
+    Situation,
     SupportNeeded,
     SupportOffer,
     UnitState,
+)
+from yiwang.model import (
+    Warning as OutsideWarning,
 )
 from yiwang.registry import Place, Registry, Text, Unit
 
@@ -43,6 +48,23 @@ def kind(name: str, **changes: Any) -> IncidentKind:
     return IncidentKind(**{**fields, **changes})
 
 
+STORM = SituationKind(
+    id="storm",
+    domain="test",
+    name=Text("暴雨"),
+    sites=3,
+    window_s=600,
+    linger_s=900,
+    warnings=("storm", "rainstorm"),
+    warning_at=2,
+    many={2: 5},
+    calls=2,
+    calls_s=600,
+    next_step=Text("看"),
+    source="test",
+)
+
+
 def domains(version: str = "r1", *, without: tuple[str, ...] = ()) -> Domains:
     kinds = (
         kind("flood", support_skill="drainage"),
@@ -50,6 +72,18 @@ def domains(version: str = "r1", *, without: tuple[str, ...] = ()) -> Domains:
         kind("rain", case_at=None, category="", skill=""),
         kind("smell", skill="", category=""),
         kind("gas", skill="gas", support_skill="fire"),
+        kind("leak", near_m=300.0, support_skill="drainage"),
+        kind("pool", situation="storm", neighbours=0.45),
+        kind(
+            "fault",
+            by="device",
+            nature="health",
+            case_at=None,
+            category="",
+            skill="",
+            device_wide=("fault.silent",),
+            doubts={"fault.minor": 0.1},
+        ),
     )
     urgent = Category(
         id="urgent",
@@ -72,6 +106,7 @@ def domains(version: str = "r1", *, without: tuple[str, ...] = ()) -> Domains:
         video={},
         reasons={},
         overrides={},
+        situations={"storm": STORM},
     )
 
 
@@ -136,6 +171,7 @@ class Town:
         self.cases: dict[str, Case] = {}
         self.orders: dict[str, Order] = {}
         self.units: dict[str, UnitState] = {}
+        self.situations: dict[str, Situation] = {}
         self.now_s = 0.0
         self._ids = itertools.count()
         self.hear(self.desk.registry(Registry(version=1, places=PLACES, units=units)))
@@ -152,11 +188,44 @@ class Town:
                     self.orders[body.id] = body
                 case UnitState():
                     self.units[body.id] = body
+                case Situation():
+                    self.situations[body.id] = body
         return bodies
 
     def find(self, level: int, id_: str = "F-1", **changes: Any) -> list[Body]:
         f = finding(level, id_, **{"t_s": self.now_s, **changes})
         return self.hear(self.desk.finding(f, round(self.now_s * S)))
+
+    def fault(self, level: int, id_: str = "H-1", *, device: str, **changes: Any) -> list[Body]:
+        """A health finding on a device of the town."""
+        fields: dict[str, Any] = {"kind": "fault", "reason": "fault.stuck", "confidence": 1.0, "at": "a"}
+        return self.find(level, id_, device=device, **{**fields, **changes})
+
+    def report(self, id_: str = "R-1", **changes: Any) -> list[Body]:
+        fields: dict[str, Any] = {
+            "report_id": id_,
+            "kind": "flood",
+            "by": "12345",
+            "t_ns": round(self.now_s * S),
+            "ingest_ns": 0,
+            "place": "a",
+        }
+        return self.hear(self.desk.report(Report(**{**fields, **changes}), round(self.now_s * S)))
+
+    def warn(self, id_: str = "W-1", until_s: float = 10_000, **changes: Any) -> list[Body]:
+        fields: dict[str, Any] = {
+            "warning_id": id_,
+            "event": "rainstorm",
+            "level": 2,
+            "t_ns": round(self.now_s * S),
+            "until_ns": round(until_s * S),
+            "ingest_ns": 0,
+        }
+        return self.hear(self.desk.warning(OutsideWarning(**{**fields, **changes}), round(self.now_s * S)))
+
+    def places(self, *places: Place) -> None:
+        """Register more places."""
+        self.hear(self.desk.registry(Registry(version=2, places=places)))
 
     def wait(self, seconds: float) -> list[Body]:
         self.now_s += seconds
@@ -181,6 +250,16 @@ class Town:
     def incident(self) -> Incident:
         """The newest incident."""
         return list(self.incidents.values())[-1]
+
+    @property
+    def standing(self) -> str:
+        """The newest incident's standing, as plain text: a type checker believes that a call changes nothing."""
+        return self.incident.standing
+
+    @property
+    def situation(self) -> Situation:
+        """The newest situation."""
+        return list(self.situations.values())[-1]
 
     @property
     def case(self) -> Case:
@@ -211,6 +290,6 @@ class Town:
         return [b for b in self.said if isinstance(b, SupportOffer)]
 
 
-def words(thing: Incident | Case) -> list[str]:
+def words(thing: Incident | Case | Situation) -> list[str]:
     """The codes of a history."""
     return [step.what for step in thing.history]
