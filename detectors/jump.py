@@ -19,6 +19,10 @@ WIDEST = 3
 """Most readings of one spike."""
 SHARP = 0.15
 """A rise of water that is a single reading and falls back to this share of it was none."""
+DEAD = 20.0
+"""Water that rose at once and then keeps within a share of that for hours …"""
+LONG_NS = 3 * 3600 * 10**9
+"""… of at least three is no water."""
 STAYS = 5
 """Readings after which a value that left has not come back."""
 COME_BACK = 0.35
@@ -104,7 +108,8 @@ class Jump:
 
     Neither is said if another device of the zone left with the same metric within ``together`` of its intervals: then it was real.
     So a wave seen by two gauges is no fault, however fast, and a rise that goes on is none either. In the direction
-    ``rises`` no shift is ever said, and a spike only of a single reading that is back within 15 % of its height:
+    ``rises`` a shift is said only where three hours pass in those five readings and all of them lie within a tenth of
+    it, steps within a twentieth; a spike only of a single reading that is back within 15 % of its height:
     water may rise at once, but it does not fall so.
 
     A step larger than ``jump + jump_per_min`` a minute is doubted at once (level IV) until the next reading either
@@ -314,7 +319,10 @@ class Jump:
         gone[:, NEWEST] = v
         gone[:, LIMIT] = np.where(leaves, limit, gone[:, LIMIT])
         height = np.abs(gone[:, FIRST] - ref)
-        shift = settles & ~flood & (height >= each(self.shift, s))
+        # a flood does not stand still for hours right after a rise in one step: only where readings are hours apart
+        stands = (gone[:, STEP] <= height / DEAD) & (gone[:, STRAY] <= 2.0 * height / DEAD)
+        stands &= t - np.maximum(state.moment[s, LEFT], 0) >= LONG_NS
+        shift = settles & (~flood | stands) & (height >= each(self.shift, s))
         # the last accepted value may have been an outlier itself: what was before it must be as far
         shift &= np.abs(gone[:, FIRST] - state.prior[s]) >= SURE * height
         shift &= (gone[:, STEP] <= height / STEADY) & (gone[:, STRAY] <= height * NEAR)
