@@ -113,7 +113,7 @@ def crowd_surge(*, start_ns: int, seed: int, duration_s: float = 14_400.0, surge
             b,
             Surge(
                 zone=f"WF-{i + 1}",
-                dense=dense + b.rng.uniform(-0.2, 0.2),
+                dense=dense + b.rng.uniform(-0.1, 0.1),
                 begin_s=b.rng.uniform(0.15, 0.45) * duration_s,
                 lasts_s=b.rng.uniform(1500, 2700),
                 counter=counter,

@@ -17,6 +17,8 @@ RUNNING, FIRE, FAULT, SHIELDED, STARTED, FEEDBACK, MAINS = 1, 2, 4, 8, 32, 64, 2
 METRE = 1 / 111_320.0
 """Of latitude, degrees."""
 POLL_S = 3600.0
+FAULT_S = 60.0
+"""How long a part is in fault before it counts; a test holds it to the pack."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def fire_panels(
     _test(order[2], b.rng.uniform(0.1, 0.6) * duration_s)
     _loop(b, order[3], b.rng.uniform(0.1, 0.8) * duration_s)
     for house in order[3:5]:
-        _mains(house, b.rng.uniform(0.1, 0.8) * duration_s)
+        _mains(b, house, b.rng.uniform(0.1, 0.8) * duration_s)
     for k in range(cries):
         _cry(b, order[5 + k % (houses - 5)], b.rng.uniform(0.05, 0.9) * duration_s)
     for k in range(wolves):
@@ -114,7 +116,9 @@ def add_faults(b: Builder, town: list[House], count: int, duration_s: float) -> 
     idle = [part for house in town for part in house.parts if not part.says]
     for i in b.rng.choice(len(idle), min(count, len(idle)), replace=False).tolist():
         begin = b.rng.uniform(0.02, 0.9) * duration_s
-        idle[i].says += [(begin, RUNNING | FAULT), (begin + b.rng.uniform(300, 3600), RUNNING)]
+        end = min(begin + b.rng.uniform(300, 3600), duration_s - 1)
+        idle[i].says += [(begin, RUNNING | FAULT), (end, RUNNING)]
+        _faulty(b, idle[i], begin, end)
 
 
 def add_words(b: Builder, house: House, duration_s: float) -> None:
@@ -143,7 +147,9 @@ def _great_fire(b: Builder, house: House, begin: float) -> None:
         if at < begin + 1500:
             part.says += [(at, RUNNING | FIRE), (end + b.rng.uniform(0, 240), RUNNING)]
             if far > 0 and b.rng.random() < 0.3:  # its loop burns through
-                part.says.append((at + b.rng.uniform(120, 600), FIRE | FAULT))
+                burnt = at + b.rng.uniform(120, 600)
+                part.says.append((burnt, FIRE | FAULT))
+                _faulty(b, part, burnt, end + 240, optional=True)
             alarmed.append(at)
     for part in house.parts:
         if part.button and b.rng.random() < 0.5:
@@ -194,13 +200,15 @@ def _loop(b: Builder, house: House, begin: float) -> None:
     for part in house.parts[10:20]:
         at = begin + b.rng.uniform(0, 1)
         part.says += [(at, FAULT), (at + 2400, RUNNING)]
+        _faulty(b, part, at, at + 2400)
 
 
-def _mains(house: House, begin: float) -> None:
+def _mains(b: Builder, house: House, begin: float) -> None:
     """The mains fail and come back: each call point says so."""
     for part in house.parts:
         if part.button:
             part.says += [(begin, RUNNING | MAINS), (begin + 1200, RUNNING)]
+            _faulty(b, part, begin, begin + 1200)
 
 
 def _cry(b: Builder, house: House, begin: float) -> None:
@@ -230,3 +238,8 @@ def _wolf(b: Builder, house: House, duration_s: float) -> None:
 def _may(b: Builder, house: House, begin: float, end: float) -> None:
     begin_ns, end_ns = (b.start_ns + round(t * SECOND) for t in (begin, end))
     b.truth("fire", house.id, 2, begin_ns, end_ns, within_s=60.0, optional=True)
+
+
+def _faulty(b: Builder, part: Part, begin: float, end: float, *, optional: bool = False) -> None:
+    begin_ns, end_ns = (b.start_ns + round(t * SECOND) for t in (begin + FAULT_S, end))
+    b.truth("sensor_fault", part.id, 4, begin_ns, end_ns, within_s=90.0, optional=optional)
