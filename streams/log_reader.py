@@ -60,6 +60,28 @@ class LogReader:
             raise unavailable(self._bootstrap, error) from error
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
+    async def at(self, partitions: Iterable[tuple[str, int]], time_ms: int) -> list[int]:
+        """First offset of each (topic, partition) that was written at or after a time, its end where there is none.
+
+        Args:
+            partitions: in the order of the answer.
+            time_ms: wall clock of the broker's records, milliseconds since the epoch.
+
+        Raises:
+            Unavailable: ``kafka.unavailable``.
+        """
+        from aiokafka import TopicPartition
+        from aiokafka.errors import KafkaError
+
+        asked = [TopicPartition(*p) for p in partitions]
+        try:
+            async with self._turn:
+                found = await self._consumer.offsets_for_times(dict.fromkeys(asked, time_ms))
+                ends = await self._consumer.end_offsets(asked)
+        except (KafkaError, OSError) as error:
+            raise unavailable(self._bootstrap, error) from error
+        return [where.offset if (where := found.get(tp)) else ends[tp] for tp in asked]
+
     async def read(self, topic: str, partition: int, start: int, header: str) -> AsyncIterator[Record]:
         """Everything from offset ``start`` to the end as it is now.
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "replay": "Play a scenario or recorded data as a run of its own.",
     "score": "Hold what is raised on scenarios against their truth; compare, report, guard floors.",
     "scenario": "Make, check, import and record scenarios.",
+    "tune": "Search a detector's parameters on scenarios, judged on those held out.",
+    "shadow": "Run a parameter set beside the living city and list what it would do otherwise.",
     "devices": "Import and list devices, places and units.",
     "domains": "List, show, check and apply domain packs and the values in force.",
     "deadletters": "List and replay what could not be used.",
