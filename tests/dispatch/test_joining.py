@@ -1,0 +1,282 @@
+"""Incidents that become one, and one that becomes two."""
+
+import pytest
+
+from dispatch.city import CityDesk
+from tests.dispatch.town import LINGER_S, S, Town, place, words
+from yiwang.model import (
+    Acknowledge,
+    CloseCase,
+    CommandResult,
+    DismissIncident,
+    Incident,
+    MergeIncidents,
+    SendReceipt,
+    SplitIncident,
+    SupportAnswer,
+    SupportOffer,
+)
+
+# About 200 m apart on one street: near_m of a leak is 300 m.
+STREET = tuple(place(f"s{n}", "", 113.5 + n * 0.00195) for n in range(6))
+
+
+@pytest.fixture
+def town() -> Town:
+    made = Town()
+    made.places(*STREET)
+    return made
+
+
+def two_leaks(town: Town) -> tuple[str, str]:
+    """At both ends of 600 m of street, the second more severe."""
+    town.find(3, "F-0", at="s0", kind="leak")
+    town.wait(1)
+    town.find(2, "F-3", at="s3", kind="leak")
+    first, second = town.incidents
+    return first, second
+
+
+def test_evidence_close_by_is_of_the_same_incident(town: Town) -> None:
+    """Within near_m of any of its evidence, also where that is over but lingers; further off is another incident."""
+    town.find(3, "F-0", at="s0", kind="leak")
+    town.find(3, "F-1", at="s1", kind="leak")
+    assert len(town.incidents) == 1
+    town.find(0, "F-1", at="s1", kind="leak")
+    town.find(3, "F-2", at="s2", kind="leak")
+    assert len(town.incidents) == 1
+    town.find(3, "F-4", at="s4", kind="leak")
+    assert len(town.incidents) == 2
+    town.find(3, "F-9", at="s1", kind="smell")
+    assert len(town.incidents) == 3
+
+
+def test_a_kind_without_near_m_goes_by_place_alone(town: Town) -> None:
+    """Two puddles 200 m apart are two."""
+    town.find(3, at="s0")
+    town.find(3, "F-2", at="s1")
+    assert len(town.incidents) == 2
+
+
+def test_a_place_that_nobody_knows_is_near_nothing(town: Town) -> None:
+    """Without coordinates the place's name alone joins."""
+    town.find(3, at="x", kind="leak")
+    town.find(3, "F-2", at="y", kind="leak")
+    town.find(3, "F-3", at="x", kind="leak")
+    assert [len(i.evidence) for i in town.incidents.values()] == [2, 1]
+
+
+def test_a_finding_between_two_incidents_makes_them_one(town: Town) -> None:
+    """The one opened first goes on and takes evidence, case and crews; the trace stands in both."""
+    first, second = two_leaks(town)
+    case, order = town.incidents[second].case, town.order.id
+    assert case
+    town.find(4, "F-1", at="s1", kind="leak")
+    assert len(town.incidents) == 2
+    town.wait(1)
+    town.find(4, "F-2", at="s2", kind="leak")
+    gone, kept = town.incidents[second], town.incidents[first]
+    assert (gone.state, gone.merged_into, gone.case) == ("closed", first, "")
+    assert (words(gone)[-1], gone.history[-1].args) == ("closed", {"reason": "merged", "into": first})
+    assert (kept.state, kept.merged_from, kept.severity, kept.case) == ("open", (second,), 2, case)
+    assert (town.cases[case].incident, town.orders[order].incident) == (first, first)
+    assert [e.finding for e in kept.evidence] == ["F-0", "F-1", "F-3", "F-2"]
+    merged = next(s for s in kept.history if s.what == "merged")
+    assert (merged.args["incident"], merged.args["finding"]) == (second, "F-2")
+    town.find(1, "F-3", at="s3", kind="leak")
+    assert town.incidents[first].severity == 1
+    town.find(3, "F-5", at="s3", kind="leak", device="other")
+    assert len(town.incidents) == 2
+
+
+def test_merging_by_command(town: Town) -> None:
+    """A desk says that two are one; again it is done already, and the gone one names where it went."""
+    first, second = two_leaks(town)
+    merge = MergeIncidents(incident=first, into=second)
+    assert town.do(merge).ok
+    assert town.incidents[second].merged_from == (first,)
+    assert words(town.incidents[second])[-2:] == ["merged", "corroborated"]
+    assert town.incidents[second].history[-2].by == "desk-0"
+    assert len(town.command(merge)) == 1
+    refused = town.do(Acknowledge(incident=first))
+    assert (refused.code, refused.args["into"]) == ("incident.merged", second)
+    assert town.do(MergeIncidents(incident=second, into=second)).code == "incident.same"
+    assert town.do(MergeIncidents(incident=second, into="I-x")).code == "incident.unknown"
+    town.find(3, "F-9", kind="smell")
+    assert town.do(MergeIncidents(incident=town.incident.id, into=second)).code == "incident.kinds"
+
+
+def test_both_with_a_case(town: Town) -> None:
+    """The crews go over to the case that stays; the other is closed as merged."""
+    town.find(2, "F-0", at="s0", kind="leak")
+    town.find(2, "F-3", at="s3", kind="leak")
+    first, second = town.incidents.values()
+    one, two = town.orders.values()
+    town.receipt(two, "en_route")
+    assert town.do(MergeIncidents(incident=second.id, into=first.id)).ok
+    kept, gone = town.cases[first.case], town.cases[second.case]
+    assert (gone.stage, gone.result, gone.orders) == ("closed", "merged", ())
+    assert kept.orders == (one.id, two.id)
+    assert kept.stage == "handling"
+    assert (town.orders[two.id].case, town.orders[two.id].incident) == (kept.id, first.id)
+    assert town.receipt(two, "done").ok
+    assert town.receipt(one, "done").ok
+    assert town.cases[kept.id].stage == "checking"
+
+
+@pytest.mark.parametrize("stage", ["checking", "closed"])
+def test_live_crews_wake_a_case_that_was_done(town: Town, stage: str) -> None:
+    """The case that stays is reworked where the other's crew is still at it."""
+    town.find(2, "F-0", at="s0", kind="leak")
+    town.find(2, "F-3", at="s3", kind="leak")
+    first, second = town.incidents.values()
+    one, two = town.orders.values()
+    town.receipt(one, "done")
+    if stage == "closed":
+        town.do(CloseCase(case=first.case))
+    assert town.cases[first.case].stage == stage
+    town.do(MergeIncidents(incident=second.id, into=first.id))
+    assert town.cases[first.case].stage == "dispatched"
+    town.receipt(two, "done")
+    assert town.cases[first.case].stage == "checking"
+
+
+def test_a_done_crew_of_a_merged_case_is_verified_with_it(town: Town) -> None:
+    """Where both are over, nothing is left open."""
+    town.find(2, "F-0", at="s0", kind="leak")
+    town.find(2, "F-3", at="s3", kind="leak")
+    first, second = town.incidents.values()
+    one, two = town.orders.values()
+    town.receipt(one, "done")
+    town.do(CloseCase(case=first.case))
+    town.receipt(two, "done")
+    town.do(MergeIncidents(incident=second.id, into=first.id))
+    assert town.cases[first.case].stage == "closed"
+    assert [town.orders[o.id].state for o in (one, two)] == ["verified", "verified"]
+
+
+def test_standing_and_openness_are_inherited(town: Town) -> None:
+    """A candidate that takes in a confirmed one is confirmed; a cleared one that takes in an open one is open."""
+    town.find(3, "F-0", at="s0", kind="leak", confidence=0.4)
+    town.find(0, "F-0", at="s0", kind="leak")
+    town.find(3, "F-3", at="s3", kind="leak")
+    first, second = town.incidents.values()
+    assert (town.incidents[first.id].standing, town.incidents[first.id].state) == ("candidate", "cleared")
+    town.do(MergeIncidents(incident=second.id, into=first.id))
+    kept = town.incidents[first.id]
+    assert (kept.standing, kept.state, kept.confirmed_ns) == ("corroborated", "open", second.confirmed_ns)
+
+
+def test_two_cleared_ones_linger_from_the_later(town: Town) -> None:
+    """And close once, together."""
+    two_leaks(town)
+    first, second = town.incidents
+    town.find(0, "F-0", at="s0", kind="leak")
+    town.wait(100)
+    town.find(0, "F-3", at="s3", kind="leak")
+    town.do(MergeIncidents(incident=second, into=first))
+    assert town.incidents[first].cleared_ns == 101 * S
+    town.wait(LINGER_S - 1)
+    assert town.incidents[first].state == "cleared"
+    town.wait(1)
+    assert town.incidents[first].state == "closed"
+
+
+def test_a_crew_promised_to_a_merged_incident_comes_to_the_other(town: Town) -> None:
+    """The city answers under the old name; a false alarm of the whole calls the neighbour's crew off."""
+    city = CityDesk((0, 1))
+    first, second = two_leaks(town)
+    town.find(1, "F-3", at="s3", kind="leak")
+    (asked,) = town.asked
+    ((_, request),) = city.output(0, asked, 0)
+    town.do(MergeIncidents(incident=second, into=first))
+    offer = SupportOffer(
+        request=asked.id, district=1, for_district=0, incident=second, granted=True, order="O-far"
+    )
+    ((_, answer),) = city.output(1, offer, 0)
+    assert isinstance(answer.action, SupportAnswer)
+    result = town.hear(town.desk.command(answer, 0))[-1]
+    assert isinstance(result, CommandResult)
+    assert result.ok
+    assert words(town.incidents[first])[-1] == "support_granted"
+    town.do(CloseCase(case=town.incidents[first].case, result="false_alarm"))
+    ((district, called),) = city.output(0, town.incidents[first], 0)
+    assert (district, called.action) == (
+        1,
+        SendReceipt(order="O-far", receipt="cancelled", note="false_alarm"),
+    )
+    assert request.by == "city"
+
+
+def test_splitting_by_command(town: Town) -> None:
+    """Chosen findings become an incident of their own, with its own place, level and case; the same split again is it."""
+    town.find(2, "F-0", at="s0", kind="leak")
+    town.find(3, "F-1", at="s1", kind="leak")
+    town.find(2, "F-2", at="s2", kind="leak")
+    old = town.incident.id
+    split = SplitIncident(incident=old, findings=("F-2", "F-1"))
+    result = town.do(split)
+    new = town.incidents[result.args["incident"]]
+    assert (new.split_from, new.place, new.severity, new.state) == (old, "s2", 2, "open")
+    assert (new.standing, [e.finding for e in new.evidence]) == ("corroborated", ["F-1", "F-2"])
+    assert new.case not in ("", town.incidents[old].case)
+    assert [e.finding for e in town.incidents[old].evidence] == ["F-0"]
+    assert next(s for s in town.incidents[old].history if s.what == "split").args["incident"] == new.id
+    assert town.do(split).args["incident"] == new.id
+    town.find(0, "F-2", at="s2", kind="leak")
+    assert town.incidents[new.id].severity == 3
+    # What comes at the split-off places is the new incident's, and nothing joins the two again by itself.
+    town.find(3, "F-5", at="s2", kind="leak", device="d5")
+    town.find(3, "F-6", at="s0", kind="leak", device="d6")
+    assert "F-5" in {e.finding for e in town.incidents[new.id].evidence}
+    assert "F-6" in {e.finding for e in town.incidents[old].evidence}
+    assert len(town.incidents) == 2
+    assert town.do(MergeIncidents(incident=new.id, into=old)).ok
+    assert town.incidents[old].merged_from == (new.id,)
+
+
+def test_what_cannot_be_split(town: Town) -> None:
+    """Findings that are not live there, none at all, or all of them."""
+    town.find(3, "F-0", at="s0", kind="leak")
+    town.find(3, "F-1", at="s1", kind="leak")
+    row = town.incident.id
+    for findings, code in (
+        (("F-9",), "finding.unknown"),
+        ((), "finding.unknown"),
+        (("F-0", "F-1"), "incident.nothing_left"),
+    ):
+        assert town.do(SplitIncident(incident=row, findings=findings)).code == code
+    assert town.do(SplitIncident(incident="I-9", findings=("F-0",))).code == "incident.unknown"
+    assert len(town.incidents) == 1
+
+
+def test_two_of_one_place_split(town: Town) -> None:
+    """They share the place; what comes there later goes to the first."""
+    town.find(3)
+    town.find(3, "F-2")
+    old = town.incident.id
+    new = town.do(SplitIncident(incident=old, findings=("F-2",))).args["incident"]
+    assert (town.incidents[new].place, town.incidents[old].place) == ("a", "a")
+    town.find(3, "F-3")
+    assert "F-3" in {e.finding for e in town.incidents[old].evidence}
+    town.find(0, "F-2")
+    town.wait(LINGER_S)
+    assert (town.incidents[new].state, town.incidents[old].state) == ("closed", "open")
+
+
+def test_a_zone_splits_too(town: Town) -> None:
+    """Of a corridor's incident a part becomes one of its own; it keeps the zone as its place."""
+    town.find(3, kind="jam")
+    town.find(3, "F-2", at="b", kind="jam")
+    old = town.incident.id
+    new = town.incidents[town.do(SplitIncident(incident=old, findings=("F-2",))).args["incident"]]
+    assert (new.place, new.place_name_en, new.lon) == ("ring", "B", 113.1)
+
+
+def test_merged_away_is_not_dismissed(town: Town) -> None:
+    """Its findings live on in the other."""
+    first, second = two_leaks(town)
+    town.do(MergeIncidents(incident=second, into=first))
+    assert town.do(DismissIncident(incident=second)).code == "incident.merged"
+    closed = [b for b in town.said if isinstance(b, Incident) and b.id == second and b.state == "closed"]
+    assert len(closed) == 1
