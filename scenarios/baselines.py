@@ -281,6 +281,8 @@ def by_series(readings: Readings) -> dict[int, tuple[I64, F64]]:
     series, t_ns, value = readings.series[keep], readings.t_ns[keep], readings.value[keep]
     order = np.lexsort((t_ns, series))
     series, t_ns, value = series[order], t_ns[order], value[order]
+    if len(series) == 0:
+        return {}
     numbers, first = np.unique(series, return_index=True)
     ends = [*first[1:].tolist(), len(series)]
     return {

@@ -9,6 +9,7 @@ from scenarios.model import Scenario
 from scenarios.scoring import score
 from tests.scenarios import small
 from yiwang.clock import SECOND
+from yiwang.columns import Readings
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +72,8 @@ def test_every_baseline_gives_incidents_that_can_be_scored(scenario: Scenario, m
         assert len({i.id for i in incidents}) == len(incidents), name
         assert all(i.confirmed_ns == i.opened_ns for i in incidents), name
         score(scenario, incidents)
+
+
+def test_a_district_without_readings_has_nothing_to_judge() -> None:
+    """Silence is no mistake."""
+    assert baselines.by_series(Readings.of([])) == {}
