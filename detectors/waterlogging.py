@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from detectors.latch import NONE, usable
-from detectors.protocol import ALONE, Layout, Param, Spec
+from detectors.protocol import ALONE, Layout, Param, Spec, specs
 from detectors.waterlogging_course import (
     FEATURES,
     SCALE,
@@ -27,6 +27,11 @@ NOISE_CM = 5.0
 """Error that says little: learning from a sample is damped by its square."""
 CLIP_CM = 8.0
 """An error is learned from as if it were at most so large: one wave, or a wrong reading, teaches little."""
+
+TRACE_CM = 0.01
+"""A mean depth of the last hour below it is none."""
+LONGEST_MIN = 2_880.0
+"""No duration beyond two days is stated."""
 
 Rung = Annotated[Param, Spec(unit="cm", lo=0, hi=1_000, absent=True)]
 Duration = Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
@@ -183,34 +188,47 @@ class Waterlogging:
         rows: I32 = np.flatnonzero((self.layout.role == DEPTH) & self.layout.live).astype(np.int32)
         return rows
 
-    def _param(self, param: Param) -> F64:
-        return np.broadcast_to(np.asarray(param, np.float64), len(self.layout))[self.sites]
+    @cached_property
+    def _own(self) -> dict[str, F64]:
+        """The parameters of the sites: name to float64 (m,)."""
+        return {
+            name: np.broadcast_to(np.asarray(getattr(self, name), np.float64), len(self.layout))[self.sites]
+            for name in specs(type(self))
+        }
+
+    @cached_property
+    def _lead_ns(self) -> I64:
+        return np.rint(self._own["lead_s"] * 1e9).astype(np.int64)
 
     @cached_property
     def _rungs(self) -> F64:
-        rungs = (self.rung_i, self.rung_ii, self.rung_iii, self.rung_iv)
-        return np.stack([self._param(p) for p in rungs], axis=-1)
+        return np.stack([self._own[f"rung_{level}"] for level in ("i", "ii", "iii", "iv")], axis=-1)
 
     @cached_property
     def _weights(self) -> F64:
-        return np.stack([self._param(getattr(self, f"weight_{i}")) for i in range(FEATURES)], axis=-1)
+        return np.stack([self._own[f"weight_{i}"] for i in range(FEATURES)], axis=-1)
 
     @cached_property
     def _gauges(self) -> tuple[I64, I64, I64, I64]:
-        """Rain: nearest gauge of each site (-1: none), zone of each site, rows of the gauges, their zones."""
+        """Rain: index of each site's nearest gauge (-1: none), zone of each site, rows of the gauges, their zones."""
         layout = self.layout
         gauges = np.flatnonzero((layout.role != DEPTH) & layout.live)
         nearest = np.full(len(self.sites), -1)
         of: dict[int, list[int]] = {}
-        for row in gauges.tolist():
-            of.setdefault(int(layout.zone[row]), []).append(row)
+        for i, row in enumerate(gauges.tolist()):
+            of.setdefault(int(layout.zone[row]), []).append(i)
         for i, site in enumerate(self.sites.tolist()):
-            rows = np.array(of.get(int(layout.zone[site]), ()), np.int64)
-            if len(rows):
+            near = np.array(of.get(int(layout.zone[site]), ()), np.int64)
+            if len(near):
+                rows = gauges[near]
                 far = np.hypot(layout.x_m[rows] - layout.x_m[site], layout.y_m[rows] - layout.y_m[site])
-                nearest[i] = rows[np.where(np.isfinite(far), far, np.inf).argmin()]
+                nearest[i] = near[np.where(np.isfinite(far), far, np.inf).argmin()]
         zone = layout.zone.astype(np.int64)
         return nearest, zone[self.sites], gauges, zone[gauges]
+
+    @cached_property
+    def _fresh(self) -> F64:
+        return np.broadcast_to(np.asarray(self.fresh_s, np.float64), len(self.layout))
 
     # ---- the protocol ----
 
@@ -251,93 +269,92 @@ class Waterlogging:
 
     def tick(self, state: LoggingState, t_ns: int) -> FindingColumns:
         """Learn from the forecasts whose time has come, make the next, and say what lies ahead."""
-        s = self.sites
+        s, own = self.sites, self._own
         if len(s) == 0:
             return NO_FINDINGS
-        fresh = (state.t_ns[s] != NONE) & ((t_ns - state.t_ns[s]) / 1e9 <= self._param(self.fresh_s))
-        known = np.flatnonzero(fresh)
-        x = self._course(state, known, t_ns)
-        site = s[known]
-        depth = np.clip(state.value[site], 0.0, 1e4)
-        self._learn(state, known, depth, t_ns)
-        ahead = np.maximum(0.0, depth + ((self._weights[known] + state.learned[site]) * x).sum(axis=1))
-        ahead = np.minimum(ahead, 1e4)
-        state.ahead[s] = np.nan
-        state.ahead[site] = ahead
-        self._ask(state, known, x, depth, ahead, t_ns)
-        return self._say(state, t_ns)
+        told_ns = state.t_ns[s]
+        fresh = (told_ns != NONE) & ((t_ns - told_ns) / 1e9 <= own["fresh_s"])
+        rain = self._rain(state, t_ns)
+        # where it is dry, was dry for hours and does not rain there is nothing to do: almost everywhere, almost always
+        stirred = (state.value[s] > 0) | (rain > 0) | (state.depth[s, -1] > TRACE_CM)
+        stirred |= (state.asked_ns[s] != NONE).any(axis=1)
+        still = s[fresh & ~stirred]
+        state.tick_ns[still] = t_ns
+        state.depth[still] = 0.0
+        state.rain[still] = 0.0
+        state.ahead[s] = np.where(fresh, 0.0, np.nan)
+        known = np.flatnonzero(fresh & stirred)
+        if len(known):
+            self._foresee(state, known, rain[known], t_ns)
+        waiting = (state.level[s] > 0) | (state.sure_ns[s] != NONE)
+        waiting[known] = True
+        rows = np.flatnonzero(waiting)
+        return self._say(state, rows, t_ns) if len(rows) else NO_FINDINGS
 
     # ---- the parts of a tick ----
 
-    def _course(self, state: LoggingState, known: I64, t_ns: int) -> F64:
-        """Bring the course of the sites ``known`` up to now; their features."""
-        site = self.sites[known]
-        rain = self._rain(state, t_ns)[known]
-        drain = self._param(self.drain_mm_h)[known]
+    def _foresee(self, state: LoggingState, known: I64, rain: F64, t_ns: int) -> None:
+        """Course, features, what the past teaches, and the forecast of the sites ``known``."""
+        site, drain = self.sites[known], self._own["drain_mm_h"][known]
         advance(state, site, rain, drain, t_ns)
-        return features(
-            state, site, drain, self._param(self.runoff_cm_per_mm)[known], np.isfinite(rain), t_ns
-        )
+        runoff = self._own["runoff_cm_per_mm"][known]
+        x = features(state, site, drain, runoff, ~np.isnan(rain), t_ns)
+        depth = np.clip(state.value[site], 0.0, 1e4)
+        self._learn(state, known, depth, t_ns)
+        change = ((self._weights[known] + state.learned[site]) * x).sum(axis=1)
+        ahead = np.clip(depth + change, 0.0, 1e4)
+        state.ahead[site] = ahead
+        self._ask(state, known, x, depth, ahead, t_ns)
 
     def _rain(self, state: LoggingState, t_ns: int) -> F64:
         """Rain at each site now: float64 (m,), mm/h; NaN where no gauge tells."""
         nearest, zone, gauges, of = self._gauges
-        fresh = np.broadcast_to(np.asarray(self.fresh_s, np.float64), len(self.layout))
-        told = (state.t_ns != NONE) & ((t_ns - state.t_ns) / 1e9 <= fresh)
-        rate = np.clip(state.value, 0.0, 1e3)
-        good = gauges[told[gauges]]
-        n = 1 + int(max(zone.max(initial=0), of.max(initial=0)))
-        count = np.bincount(self.layout.zone[good], minlength=n)
-        total = np.bincount(self.layout.zone[good], weights=rate[good], minlength=n)
+        if len(gauges) == 0:
+            return np.full(len(zone), np.nan)
+        told_ns = state.t_ns[gauges]
+        told = (told_ns != NONE) & ((t_ns - told_ns) / 1e9 <= self._fresh[gauges])
+        rate = np.clip(state.value[gauges], 0.0, 1e3)
+        n = 1 + int(max(zone.max(), of.max()))
+        count = np.bincount(of[told], minlength=n)
+        total = np.bincount(of[told], weights=rate[told], minlength=n)
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(count > 0, total / count, np.nan)[zone]
-        own = (nearest >= 0) & told[nearest]
-        return np.where(own, rate[nearest], mean)
+        return np.where((nearest >= 0) & told[nearest], rate[nearest], mean)
 
     def _learn(self, state: LoggingState, known: I64, depth: F64, t_ns: int) -> None:
         """Judge the forecasts that were made a lead time ago."""
-        site = self.sites[known]
-        lead_ns = np.rint(self._param(self.lead_s)[known] * 1e9).astype(np.int64)
-        spread = self._param(self.spread)[known]
         for slot in range(SLOTS):
-            asked_ns = state.asked_ns[site, slot]
-            due = np.flatnonzero((asked_ns != NONE) & (t_ns - asked_ns >= lead_ns))
+            asked_ns = state.asked_ns[self.sites[known], slot]
+            age = t_ns - asked_ns - self._lead_ns[known]
+            due = np.flatnonzero((asked_ns != NONE) & (age >= 0))
             if len(due) == 0:
                 continue
-            rows = site[due]
-            late = (
-                t_ns - asked_ns[due] - lead_ns[due] > lead_ns[due] // 5
-            )  # ticks are too far apart to judge it
-            state.asked_ns[rows, slot] = NONE
-            due, rows = due[~late], rows[~late]
+            state.asked_ns[self.sites[known[due]], slot] = NONE
+            due = due[age[due] <= self._lead_ns[known[due]] // 5]  # else ticks are too far apart to judge it
+            k, now = known[due], depth[due]
+            rows = self.sites[k]
             at = slot * (FEATURES + 2)
             part = state.asked[rows, at : at + FEATURES + 2]
             x, then, said = part[:, :FEATURES], part[:, FEATURES], part[:, FEATURES + 1]
-            wrong = np.abs(depth[due] - said)
-            size = state.error[rows] + 1.0
-            above = wrong > state.error[rows]
-            moved = state.error[rows] + size * np.where(above, 0.05 * COVERED, -0.05 * (1.0 - COVERED))
-            state.error[rows] = np.maximum(moved, 0.05)
-            own = self._weights[known[due]] + state.learned[rows]
-            error = np.clip(depth[due] - then - (own * x).sum(axis=1), -CLIP_CM, CLIP_CM)
-            gain = (spread[due][:, None] / SCALE) ** 2 * x
-            power = NOISE_CM**2 + (gain * x).sum(axis=1)
-            state.learned[rows] += gain * (error / power)[:, None]
-            fell = (then - depth[due]) / (self._param(self.lead_s)[known[due]] / 60.0)
-            falling = np.flatnonzero((fell > 0) & (depth[due] > 0))
-            fall = np.where(
-                np.isnan(state.fall[rows]), self._param(self.fall_cm_min)[known[due]], state.fall[rows]
-            )
-            fall[falling] += 0.2 * (fell[falling] - fall[falling])
-            state.fall[rows] = fall
+            error = state.error[rows]
+            step = np.where(np.abs(now - said) > error, COVERED, COVERED - 1.0) * 0.05 * (error + 1.0)
+            state.error[rows] = np.maximum(error + step, 0.05)
+            change = ((self._weights[k] + state.learned[rows]) * x).sum(axis=1)
+            missed = np.clip(now - then - change, -CLIP_CM, CLIP_CM)
+            gain = (self._own["spread"][k][:, None] / SCALE) ** 2 * x
+            state.learned[rows] += gain * (missed / (NOISE_CM**2 + (gain * x).sum(axis=1)))[:, None]
+            fell = (then - now) / (self._own["lead_s"][k] / 60.0)
+            fall = np.where(np.isnan(state.fall[rows]), self._own["fall_cm_min"][k], state.fall[rows])
+            falling = (fell > 0) & (now > 0)
+            state.fall[rows] = np.where(falling, fall + 0.2 * (fell - fall), fall)
 
     def _ask(self, state: LoggingState, known: I64, x: F64, depth: F64, ahead: F64, t_ns: int) -> None:
         """Keep a forecast to be judged, every third of a lead time; of dry sites that stay dry none."""
         site = self.sites[known]
-        spacing = np.rint(self._param(self.lead_s)[known] * 1e9 / SLOTS).astype(np.int64)
-        newest = state.asked_ns[site].max(axis=1)
-        free = state.asked_ns[site] == NONE
-        due = free.any(axis=1) & ((newest == NONE) | (t_ns - newest >= spacing))
+        asked_ns = state.asked_ns[site]
+        newest = asked_ns.max(axis=1)
+        free = asked_ns == NONE
+        due = free.any(axis=1) & ((newest == NONE) | (t_ns - newest >= self._lead_ns[known] // SLOTS))
         rows = np.flatnonzero(due & ((depth > 0) | (ahead > 0)))
         if len(rows) == 0:
             return
@@ -354,19 +371,20 @@ class Waterlogging:
         chance: F64 = np.where(z >= 0, 1.0 - 0.5 * np.exp(-np.abs(z)), 0.5 * np.exp(-np.abs(z)))
         return chance
 
-    def _say(self, state: LoggingState, t_ns: int) -> FindingColumns:
-        s = self.sites
+    def _say(self, state: LoggingState, k: I64, t_ns: int) -> FindingColumns:
+        """Hold the forecasts of the sites ``k`` against their rungs."""
+        s, own, rungs = self.sites[k], self._own, self._rungs[k]
         ahead, error = state.ahead[s], state.error[s]
         now = np.clip(state.value[s], 0.0, 1e4)
         with np.errstate(invalid="ignore"):
-            probability = self._probability(ahead[:, None], self._rungs, error[:, None])
-            near = (now[:, None] < self._rungs) & (probability >= self._param(self.min_probability)[:, None])
+            chance = self._probability(ahead[:, None], rungs, error[:, None])
+            near = (now[:, None] < rungs) & (chance >= own["min_probability"][k][:, None])
         severe = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
         old = state.level[s]
         sure = np.where(severe > 0, np.where(state.sure_ns[s] == NONE, t_ns, state.sure_ns[s]), NONE)
-        confirmed = (severe > 0) & ((t_ns - sure) / 1e9 >= self._param(self.confirm_s))
+        confirmed = (severe > 0) & ((t_ns - sure) / 1e9 >= own["confirm_s"][k])
         calm = np.where(severe > 0, NONE, np.where(state.calm_ns[s] == NONE, t_ns, state.calm_ns[s]))
-        over = (old > 0) & (severe == 0) & ((t_ns - calm) / 1e9 >= self._param(self.hold_s))
+        over = (old > 0) & (severe == 0) & ((t_ns - calm) / 1e9 >= own["hold_s"][k])
         new = np.where(over, 0, np.where(confirmed & ((old == 0) | (severe < old)), severe, old))
         state.sure_ns[s] = sure
         state.calm_ns[s] = np.where(new > 0, calm, NONE)
@@ -379,52 +397,48 @@ class Waterlogging:
         state.since_ns[rows] = np.where(level == 0, NONE, since)
         said = level > 0
         of = np.maximum(level, 1) - 1
-        held = self._rungs[c, of]
-        f = self.forecast(state, t_ns)
-        lead = self._param(self.lead_s)[c] / 60.0
+        f = self.forecast(state)
         return FindingColumns(
             series=rows,
             t_ns=np.full(len(c), t_ns),
             since_ns=since,
             level=level,
             value=np.where(said, ahead[c], now[c]),
-            limit=np.where(said, held, now[c]),
+            limit=np.where(said, rungs[c, of], now[c]),
             reason=np.where(said, 0, 1).astype(np.uint8),
             numbers={
                 "depth_cm": ahead[c],
                 "now_cm": now[c],
-                "lead_min": np.where(said, lead, np.nan),
+                "lead_min": np.where(said, own["lead_s"][k[c]] / 60.0, np.nan),
                 "error_cm": error[c],
-                "extent_m2": f.extent_m2[c],
-                "duration_min": f.duration_min[c],
+                "extent_m2": f.extent_m2[k[c]],
+                "duration_min": f.duration_min[k[c]],
             },
-            confidence=np.where(said, np.nan_to_num(probability[c, of], nan=0.5), 0.5),
+            confidence=np.where(said, np.nan_to_num(chance[c, of], nan=0.5), 0.5),
         )
 
     # ---- for screens and benches ----
 
-    def forecast(self, state: LoggingState, t_ns: int) -> SiteForecast:
-        """The forecast of all sites as of the newest tick, in the order of their rows; changes nothing."""
-        del t_ns
-        s = self.sites
+    def forecast(self, state: LoggingState) -> SiteForecast:
+        """The forecast of all sites as of the newest tick, in the order of ``sites``; changes nothing."""
+        s, own = self.sites, self._own
         ahead = state.ahead[s]
         now = np.where(np.isnan(ahead), np.nan, np.clip(state.value[s], 0.0, 1e4))
         deepest = np.maximum(now, ahead)
-        lead = self._param(self.lead_s) / 60.0
-        over = self._param(self.over_cm)
-        usual = np.where(np.isnan(state.fall[s]), self._param(self.fall_cm_min), state.fall[s])
+        lead = own["lead_s"] / 60.0
+        usual = np.where(np.isnan(state.fall[s]), own["fall_cm_min"], state.fall[s])
         falling = (now - ahead) / lead
         rate = np.where(falling > 0, np.maximum(falling, 0.5 * usual), usual)
-        from_peak = np.maximum(deepest - over, 0.0) / np.maximum(rate, 1e-3)
-        wet = deepest >= over
-        duration = np.where(wet, np.where(ahead > now, lead + from_peak, from_peak), deepest * 0.0)
+        from_peak = np.maximum(deepest - own["over_cm"], 0.0) / np.maximum(rate, 1e-3)
+        rising = ahead > now
+        duration = np.where(deepest >= own["over_cm"], np.where(rising, lead, 0.0) + from_peak, 0.0)
         return SiteForecast(
             row=s.astype(np.int64),
             depth_cm=now,
             ahead_cm=ahead,
             error_cm=np.where(np.isnan(ahead), np.nan, state.error[s]),
-            extent_m2=deepest * self._param(self.area_m2_per_cm),
-            duration_min=np.minimum(duration, 2_880.0),
+            extent_m2=deepest * own["area_m2_per_cm"],
+            duration_min=np.where(np.isnan(ahead), np.nan, np.minimum(duration, LONGEST_MIN)),
         )
 
     def gauge(self, state: LoggingState) -> tuple[F64, F64]:
