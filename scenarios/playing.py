@@ -77,12 +77,13 @@ def _district(scenario: Scenario, district: int, cut: _Cut, ticks: bool) -> Iter
 def tick_times(scenario: Scenario) -> Iterator[int]:
     """Event times of the ticks, ns: a grid of ``tick_s``, without the stretches in which nothing is recorded.
 
-    A stretch of more than an hour without readings is passed over, ``settle_s`` after its begin: time limits
-    run out in the settling, and years of silence between recorded events cost nothing.
+    A stretch of more than an hour in which nothing comes in is passed over, ``settle_s`` after its begin: time
+    limits run out in the settling, and years of silence between recorded floods cost nothing.
     """
     step = round(scenario.tick_s * SECOND)
     settle = round(scenario.settle_s * SECOND)
-    times = np.unique(np.concatenate([scenario.comes_in(d) for d in scenario.readings]))
+    events = np.array([t for t, _, _ in scenario.events], np.int64)
+    times = np.unique(np.concatenate([events, *(scenario.comes_in(d) for d in scenario.readings)]))
     if len(times) == 0:
         times = np.array([scenario.start_ns, scenario.end_ns], np.int64)
     gaps = np.flatnonzero(np.diff(times) > max(3600 * SECOND, 2 * settle))

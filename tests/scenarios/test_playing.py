@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -98,3 +99,38 @@ def test_years_of_silence_cost_no_ticks(night: Scenario) -> None:
     long = dataclasses.replace(night, readings={0: doubled, 1: night.readings[1]}, end_ns=night.end_ns + year)
     once, twice = len(list(tick_times(night))), len(list(tick_times(long)))
     assert twice <= 2 * once + 2
+
+
+def test_an_event_in_the_silence_is_played_at_its_time(night: Scenario) -> None:
+    """What a camera sees while no sensor reports comes in between two ticks of its own time."""
+    year = 365 * 86400 * SECOND
+    seen = night.events[0][2]
+    assert isinstance(seen, VideoEvent)
+    t_ns = night.end_ns + year // 2
+    late = (t_ns, 0, msgspec.structs.replace(seen, event_id="alone", t_ns=t_ns, ingest_ns=t_ns))
+    scenario = dataclasses.replace(night, events=(*night.events, late), end_ns=t_ns)
+    mine = [i for i in feed(scenario) if i.district == 0 and isinstance(i.content, Tick | VideoEvent)]
+    at = next(k for k, i in enumerate(mine) if i.content == late[2])
+    assert mine[at].t_ns == t_ns
+    assert mine[at + 1].content == Tick(t_ns=t_ns - t_ns % SECOND + SECOND)
+
+
+def test_readings_are_played_when_they_come_in(night: Scenario) -> None:
+    """With arrivals it is they that decide what stands before a tick, not the readings' own times."""
+    whole = night.readings[0]
+    arrivals = whole.t_ns + 7 * SECOND
+    scenario = dataclasses.replace(night, arrivals={0: arrivals})
+    seen, last = 0, 0
+    for item in feed(scenario):
+        if item.district:
+            continue
+        if isinstance(item.content, Readings):
+            came = arrivals[seen : seen + len(item.content)]
+            assert np.array_equal(item.content.t_ns, whole.t_ns[seen : seen + len(item.content)])
+            assert (came > last).all()
+            assert item.t_ns == came[-1]
+            seen += len(item.content)
+        elif isinstance(item.content, Tick):
+            last = item.content.t_ns
+            assert seen == int(np.searchsorted(arrivals, last, side="right"))
+    assert seen == len(whole)
