@@ -97,7 +97,7 @@ def crowd_surge(*, start_ns: int, seed: int, duration_s: float = 14_400.0, surge
         seed=seed,
         duration_s=duration_s,
         tick_s=5.0,
-        settle_s=1800.0,
+        settle_s=600.0,
     )
     # in the middle between two levels, so that neither noise nor a cell more decides which it is
     sorts = (

@@ -99,7 +99,7 @@ def gas_leaks(
         seed=seed,
         duration_s=duration_s,
         tick_s=10.0,
-        settle_s=2400.0,
+        settle_s=600.0,
     )
     sites = add_sites(b)
     hot = _leaks(b, sites, leaks, duration_s)

@@ -69,7 +69,7 @@ def safety_quiet(*, start_ns: int, seed: int, duration_s: float = 86_400.0) -> S
         seed=seed,
         duration_s=duration_s,
         tick_s=60.0,
-        settle_s=3600.0,
+        settle_s=600.0,
     )
     add_gas(b, add_sites(b), period_s=120.0)
     houses = [add_house(b, i) for i in range(6)]
