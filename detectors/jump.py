@@ -23,6 +23,10 @@ DEAD = 20.0
 """Water that rose at once and then keeps within a share of that for hours …"""
 LONG_NS = 3 * 3600 * 10**9
 """… of at least three is no water."""
+TURMOIL = 24
+"""Intervals without any leaving before a shift …"""
+CLEAR = 2.0
+"""… unless it is so many times the limit."""
 STAYS = 5
 """Readings after which a value that left has not come back."""
 COME_BACK = 0.35
@@ -50,7 +54,7 @@ LATELY = 4.0
 NOTHING, SPIKE, SHIFT = 0, 1, 2
 FIRST, NEWEST, NEAREST, STEP, STRAY, HEIGHT, LIMIT, TAIL = range(8)
 """Columns of ``JumpState.gone``."""
-LEFT, SINCE, BAD, TAUGHT = range(4)
+LEFT, SINCE, BAD, TAUGHT, MOVED = range(5)
 """Columns of ``JumpState.moment``."""
 
 
@@ -69,8 +73,8 @@ class JumpState:
         gone: float64 (n, 8), of these: the first, the newest, the least distance from the last accepted value, the
             greatest step between two, the greatest distance from the first; then height and limit of the newest fault; height in
             usual steps of what comes and goes without being a fault.
-        moment: int64 (n, 4): when the first of them left (kept afterwards), begin of the episode, last fault in it,
-            when ``TAIL`` was learnt.
+        moment: int64 (n, 5): when the first of them left (kept afterwards), begin of the episode, last fault in it,
+            when ``TAIL`` was learnt, when it last had moved for good or come back.
         wait: uint8 (n,), what waits for the tick: nothing, a spike, a shift.
         spikes: uint8 (n,), spikes in the episode.
         level: int8 (n,), level said; 0 none.
@@ -187,7 +191,7 @@ class Jump:
             pace_s=np.zeros(n),
             away=np.zeros(n, np.uint8),
             gone=np.zeros((n, 8)),
-            moment=np.full((n, 4), NONE),
+            moment=np.full((n, 5), NONE),
             wait=np.zeros(n, np.uint8),
             spikes=np.zeros(n, np.uint8),
             level=np.zeros(n, np.int8),
@@ -306,9 +310,7 @@ class Jump:
             learns, np.maximum(tail, gone[:, NEAREST] / np.maximum(own, 1e-300)), gone[:, TAIL]
         )
         state.moment[s, TAUGHT] = np.where(learns, t, state.moment[s, TAUGHT])
-        gone[:, STEP] = np.where(
-            leaves, 0.0, np.maximum(gone[:, STEP], np.where(stays, np.abs(v - gone[:, NEWEST]), 0))
-        )
+        gone[:, STEP] = np.where(leaves, 0.0, gone[:, STEP] + np.where(stays, np.abs(v - gone[:, NEWEST]), 0))
         gone[:, STRAY] = np.where(
             leaves, 0.0, np.maximum(gone[:, STRAY], np.where(stays, np.abs(v - gone[:, FIRST]), 0))
         )
@@ -319,20 +321,35 @@ class Jump:
         gone[:, NEWEST] = v
         gone[:, LIMIT] = np.where(leaves, limit, gone[:, LIMIT])
         height = np.abs(gone[:, FIRST] - ref)
+        # what has left several times of late is in turmoil, as water is in a flood: a step no larger tells nothing
+        moved = state.moment[s, MOVED]
+        pace_ns = np.rint(state.pace_s[s] * 1e9).astype(np.int64)
+        quiet = (moved == NONE) | (state.moment[s, LEFT] - np.maximum(moved, 0) > TURMOIL * pace_ns)
         # a flood does not stand still for hours right after a rise in one step: only where readings are hours apart
-        stands = (gone[:, STEP] <= height / DEAD) & (gone[:, STRAY] <= 2.0 * height / DEAD)
+        stands = (gone[:, STEP] / (STAYS - 1) <= height / DEAD) & (gone[:, STRAY] <= 2.0 * height / DEAD)
         stands &= t - np.maximum(state.moment[s, LEFT], 0) >= LONG_NS
-        shift = settles & (~flood | stands) & (height >= each(self.shift, s))
+        shift = (
+            settles
+            & (quiet | (height >= CLEAR * limit))
+            & (~flood | stands)
+            & (height >= each(self.shift, s))
+        )
         # the last accepted value may have been an outlier itself: what was before it must be as far
         shift &= np.abs(gone[:, FIRST] - state.prior[s]) >= SURE * height
-        shift &= (gone[:, STEP] <= height / STEADY) & (gone[:, STRAY] <= height * NEAR)
+        shift &= (gone[:, STEP] / (STAYS - 1) <= height / STEADY) & (gone[:, STRAY] <= height * NEAR)
         gone[:, HEIGHT] = np.where(spike | shift, height, gone[:, HEIGHT])
         state.gone[s] = gone
         state.moment[s, LEFT] = np.where(leaves, t, state.moment[s, LEFT])
+        state.moment[s, MOVED] = np.where(settles | back, t, moved)
         state.away[s] = np.where(leaves, 1, np.where(stays & ~settles, state.away[s] + 1, 0))
         state.wait[s] = np.where(spike, SPIKE, np.where(shift, SHIFT, state.wait[s]))
         self._accept(
-            state, s[accepted], v[accepted], step[accepted], (anew | settles)[accepted], gone[accepted, STEP]
+            state,
+            s[accepted],
+            v[accepted],
+            step[accepted],
+            (anew | settles)[accepted],
+            gone[accepted, STEP] / (STAYS - 1),
         )
         return self._doubt(state, s, t, v, leaves & ~across, stays | across | anew, step, gap_s)
 
@@ -410,6 +427,10 @@ class Jump:
         )
         shared: NDArray[np.bool_] = near.any(axis=1)
         return shared
+
+    def rests(self, state: JumpState) -> bool:
+        """Whether no tick would say or change anything."""
+        return not (state.wait.any() or state.level.any())
 
     def tick(self, state: JumpState, t_ns: int) -> FindingColumns:
         """One row for each series with a spike, a cluster or a shift that no neighbour shares, or whose time is over."""
