@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from scenarios import floodnet, truths
+from scenarios import floodnet, rivers, truths
 from scenarios.folder import SPEC, FolderReader, rebased
 from scenarios.generators import generator
 from scenarios.model import Scenario
@@ -43,7 +43,7 @@ def about(source: str) -> ScenarioFile:
 
 
 def load(source: str, *, start_ns: int | None = None, full: bool = False) -> Scenario:
-    """The scenario that ``source`` names: a built-in one, a file or folder of ours, or a folder of FloodNet's.
+    """The scenario that ``source`` names: a built-in one, a file or folder of ours, FloodNet's, or a labelled river.
 
     Args:
         source: as given on the command line.
@@ -56,6 +56,8 @@ def load(source: str, *, start_ns: int | None = None, full: bool = False) -> Sce
     """
     if source not in library() and floodnet.is_folder(Path(source)):
         return floodnet.load(Path(source), full=full)
+    if source not in library() and rivers.is_file(Path(source)):
+        return rivers.load(Path(source))
     problems = Problems()
     scenario = _read(_spec_file(source), problems, start_ns)
     problems.refuse()
@@ -72,6 +74,8 @@ def check(source: str) -> tuple[Scenario | None, Problems]:
     try:
         if source not in library() and floodnet.is_folder(Path(source)):
             return floodnet.load(Path(source)), problems
+        if source not in library() and rivers.is_file(Path(source)):
+            return rivers.load(Path(source)), problems
         file = _spec_file(source)
     except BadInput as error:
         problems.error(error, file=source)
@@ -92,7 +96,7 @@ def _spec_file(source: str) -> Path:
         raise BadInput(
             "scenario.unknown",
             f"{source!r} is no scenario{suggest(source, library())}; give one of {', '.join(library())}, a folder "
-            f"with {SPEC}, or a folder of FloodNet data",
+            f"with {SPEC}, a folder of FloodNet data, or a labelled river",
             source=source,
         )
     return path
