@@ -211,6 +211,10 @@ class Accrual:
             confidence=sure,
         )
 
+    def rests(self, state: AccrualState) -> bool:
+        """Whether no tick would say or change anything."""
+        return not state.level.any()
+
     def tick(self, state: AccrualState, t_ns: int) -> FindingColumns:
         """One row for each series whose episode is over; ``value`` is the seconds since its last sighting."""
         s = np.flatnonzero(state.level).astype(np.int32)

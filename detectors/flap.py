@@ -126,6 +126,10 @@ class Flap:
             numbers={"window_s": (at_ns - first[new]) / 1e9},
         )
 
+    def rests(self, state: FlapState) -> bool:
+        """Whether no tick would say or change anything."""
+        return not state.level.any()
+
     def tick(self, state: FlapState, t_ns: int) -> FindingColumns:
         """One row for each series that has rested for long enough."""
         s = np.flatnonzero(state.level)

@@ -199,7 +199,13 @@ class Bench:
     def take(self, message: Message, shift_ns: int = 0) -> None:
         """Give it a batch or a tick; remember what it says, with series by their own number."""
         if isinstance(message, int):
-            self._keep(self.detector.tick(self.state, ORIGIN_NS + message * STEP_NS + shift_ns))
+            rests = getattr(self.detector, "rests", None)
+            still = dump_state(self.state) if rests and rests(self.state) else None
+            found = self.detector.tick(self.state, ORIGIN_NS + message * STEP_NS + shift_ns)
+            if still is not None:
+                assert len(found) == 0, "it rests, and speaks"
+                assert dump_state(self.state) == still, "it rests, and stirs"
+            self._keep(found)
             return
         batch = Readings.of(
             [

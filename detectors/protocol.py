@@ -12,8 +12,9 @@ A joint detector has one field more, ``layout: Layout = ALONE``: how its series 
 still works element by element; whatever looks across series happens in ``tick``, and never across a zone.
 
 A detector may have ``gauge(state) -> (statistic, threshold)``, float64 (n,) each, NaN where there is none: what it
-holds against what at the moment, for plots. One that goes by the time of day, or closes bins on a grid of event time,
-says so by ``calendar_s: ClassVar[float]``: moved in time by a multiple of it, it says the same.
+holds against what at the moment, for plots. It may have ``rests(state) -> bool``: whether a tick would say nothing and
+change nothing, whatever its time; then it is not asked. One that goes by the time of day, or closes bins on a grid
+of event time, says so by ``calendar_s: ClassVar[float]``: moved in time by a multiple of it, it says the same.
 """
 
 from dataclasses import dataclass, fields

@@ -202,6 +202,10 @@ class Rise:
             },
         )
 
+    def rests(self, state: RiseState) -> bool:
+        """Whether no tick would say or change anything."""
+        return not state.level.any()
+
     def tick(self, state: RiseState, t_ns: int) -> FindingColumns:
         """One row for each series that fell silent while something was said of it."""
         s = np.flatnonzero(state.level).astype(np.int32)

@@ -91,6 +91,10 @@ class Rollback:
         state.level[k] = each(self.level, k)
         return say(k, t_ns=t, since_ns=t, level=state.level[k], value=v[fell], limit=newest[fell], reason=0)
 
+    def rests(self, state: RollbackState) -> bool:
+        """Whether no tick would say or change anything."""
+        return not state.level.any()
+
     def tick(self, state: RollbackState, t_ns: int) -> FindingColumns:
         """One row for each series that has run forwards for long enough."""
         s = np.flatnonzero(state.level)

@@ -111,6 +111,10 @@ class Sightings:
             reason=np.zeros(len(s), np.uint8),
         )
 
+    def rests(self, state: SightingsState) -> bool:
+        """Whether no tick would say or change anything."""
+        return not state.level.any()
+
     def tick(self, state: SightingsState, t_ns: int) -> FindingColumns:
         """One row for each series whose episode is over; ``value`` is the seconds since its last sighting."""
         s = np.flatnonzero(state.level).astype(np.int32)

@@ -163,6 +163,10 @@ class States:
         ripe = np.flatnonzero(~settled & self._ripe(state, s, t))
         return self._say(state, s[ripe], t[ripe])
 
+    def rests(self, state: StatesState) -> bool:
+        """Whether no tick would say or change anything."""
+        return bool((state.due_ns == NONE).all())
+
     def tick(self, state: StatesState, t_ns: int) -> FindingColumns:
         """One row for each series whose change has been due for long enough."""
         s = np.flatnonzero(state.due_ns != NONE).astype(np.int32)

@@ -24,12 +24,14 @@ class TogetherState:
         on: bool (n,), whether the last word shows the bits.
         on_ns: int64 (n,), when they appeared last; NONE: never, or what they meant is over.
         off_ns: int64 (n,), when they went; NONE while on.
+        fresh: bool (n,), whether it came on and no tick has looked at it yet.
         level: int8 (n,), level said; 0 none.
     """
 
     on: NDArray[np.bool_]
     on_ns: I64
     off_ns: I64
+    fresh: NDArray[np.bool_]
     level: I8
 
 
@@ -96,6 +98,7 @@ class Together:
             on=np.zeros(n, np.bool_),
             on_ns=np.full(n, NONE),
             off_ns=np.full(n, NONE),
+            fresh=np.zeros(n, np.bool_),
             level=np.zeros(n, np.int8),
         )
 
@@ -113,7 +116,12 @@ class Together:
         # what is said goes on where bits come back before it is over
         state.on_ns[s] = np.where(on & (state.level[s] == 0), t, state.on_ns[s])
         state.off_ns[s] = np.where(on, NONE, t)
+        state.fresh[s] |= on
         return NO_FINDINGS
+
+    def rests(self, state: TogetherState) -> bool:
+        """Whether no tick would say or change anything."""
+        return bool((state.on_ns == NONE).all())
 
     def tick(self, state: TogetherState, t_ns: int) -> FindingColumns:
         """A row for each series that is now one of several, or no longer."""
@@ -124,8 +132,11 @@ class Together:
         said = state.level[s] > 0
         counts = (state.on_ns[s] <= t_ns) & (state.on[s] | (t_ns - state.on_ns[s] <= window))
         company = np.zeros(len(s))
-        asks = np.flatnonzero(counts & ~said)
-        if len(asks):
+        fresh = state.fresh[s] & (state.on_ns[s] <= t_ns)
+        if fresh.any():  # company only grows where somebody came on
+            state.fresh[s[fresh]] = False
+            zone = self.layout.zone[s]
+            asks = np.flatnonzero(counts & ~said & np.isin(zone, zone[fresh]))
             company[asks] = self._company(state, s, asks, np.flatnonzero(counts))
         rose = ~said & counts & (company + 1 >= at(self.count, s))
         off = ~state.on[s] & (state.off_ns[s] != NONE)

@@ -1,7 +1,7 @@
 """One detector entry at work in a district: its own dense rows, its parameters, its state. Pure."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,7 @@ class Lane:
         self.state: State = self.detector.start(0)
         self.ticks = not issubclass(self.kind, Quiet)
         self.every_ns = round(entry.every_s * SECOND)
+        self.rests: Callable[[State], bool] | None = None
 
     # ---- registry and rules ----
 
@@ -108,6 +109,7 @@ class Lane:
         if self.joint:
             self.layout = self._layout(book)
         self.detector = self._make()
+        self.rests = getattr(self.detector, "rests", None)
         self.state = grow(self.state, self.detector.start(len(self.series)))
         self.row_of = np.full(1 + max((*self.series, *book.series), default=-1), -1, np.int32)
         self.row_of[self.series] = np.arange(len(self.series), dtype=np.int32)
@@ -255,6 +257,8 @@ class Lane:
     def tick(self, t_ns: int) -> tuple[FindingColumns, list[Failure]]:
         """Give a grid point of event time to the detector; failures as in ``step``."""
         try:
+            if self.rests is not None and self.rests(self.state):
+                return NO_FINDINGS, []
             return self._tick(self.live, t_ns), []
         except Exception:  # noqa: BLE001  a task boundary: whatever a detector raises
             found: list[FindingColumns] = []
@@ -269,11 +273,12 @@ class Lane:
 
     def _tick(self, rows: I64, t_ns: int) -> FindingColumns:
         """A tick for some rows; whatever it raises, the state is as before then."""
-        state = _take(self.state, rows)
         if len(rows) == len(self.series):
+            state = _copy(self.state)
             columns = self.detector.tick(state, t_ns)
             self.state = state
             return columns
+        state = _take(self.state, rows)
         columns = self._make(rows.tolist()).tick(state, t_ns)
         _put(self.state, rows, state)
         return dataclasses.replace(columns, series=rows[columns.series].astype(np.int32))
@@ -375,6 +380,11 @@ def _pick(r: Round, part: I64) -> Round:
 def _take(state: State, rows: I64 | I32) -> State:
     """A copy of some rows of a state, as a state of its own."""
     return type(state)(**{name: getattr(state, name)[rows] for name in _names(state)})
+
+
+def _copy(state: State) -> State:
+    """A copy of a whole state."""
+    return type(state)(**{name: getattr(state, name).copy() for name in _names(state)})
 
 
 def _put(state: State, rows: I64 | I32, part: State) -> None:

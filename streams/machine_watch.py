@@ -114,14 +114,17 @@ class Watch:
         for at in lanes:
             lane = self.lanes[at]
             rows = lane.rows(series)
-            mine = np.flatnonzero(rows >= 0)
+            mine = (rows >= 0).nonzero()[0]
             for (other, zone), failure in failed.items():
                 if other == at:  # of that zone only what came before the failure
                     before = positions[mine] < failure.position
                     mine = mine[before | np.array([lane.zones[r] != zone for r in rows[mine]], np.bool_)]
             if len(mine) == 0:
                 continue
-            rows, at_positions = rows[mine], positions[mine]
+            if len(mine) == len(rows):
+                at_positions = positions
+            else:
+                rows, at_positions = rows[mine], positions[mine]
             found, failures = lane.step(
                 Round(
                     series=rows,
@@ -184,7 +187,8 @@ class Watch:
                 if not lane.due(point * step_ns):
                     continue
                 found, failures = lane.tick(point * step_ns)
-                said += [self._finding(lane, found, i) for i in range(len(found))]
+                if len(found):
+                    said += [self._finding(lane, found, i) for i in range(len(found))]
                 said += [self._failed(lane, failure, now_ns) for failure in failures]
         return said
 
