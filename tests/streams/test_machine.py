@@ -185,9 +185,17 @@ def test_a_change_of_rules_keeps_an_episode_and_ends_what_is_no_longer_watched()
     assert of(Finding, machine.message(RulesChange(rules=raised))) == []
     worse = of(Finding, machine.readings(Readings.of([(0, T0 + 2 * SECOND, 41.0, 0)])))
     assert [(f.id, f.level, f.version) for f in worse] == [(flood.id, 1, raised.version)]
-    without = replace(
-        RULES, version="none", packs=tuple(p for p in RULES.packs if p["body"]["domain"] != "flooding")
+    packs = tuple(
+        {
+            **p,
+            "body": {
+                **p["body"],
+                "detectors": {k: v for k, v in p["body"].get("detectors", {}).items() if k != flood.detector},
+            },
+        }
+        for p in RULES.packs
     )
+    without = replace(RULES, version="none", packs=packs)
     over = of(Finding, machine.message(RulesChange(rules=without)))
     assert [(f.id, f.level) for f in over] == [(flood.id, 0)]
 
