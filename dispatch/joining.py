@@ -102,6 +102,7 @@ def merge(book: Book, incident: str, into: str, *, by: str = "", why: evidence.F
         evidence=shown,
         merged_from=(*kept.merged_from, incident, *gone.merged_from)[-MERGED:],
         history=grown(kept.history, step),
+        opened_ns=min(kept.opened_ns, gone.opened_ns),
         confirmed_ns=min((t for t in (kept.confirmed_ns, gone.confirmed_ns) if t is not None), default=None),
     )
     if gone.standing != "candidate" and kept.standing == "candidate":

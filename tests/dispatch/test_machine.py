@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from dispatch.city import CityDesk
 from dispatch.desk import Desk
 from dispatch.orders import LIVE
-from tests.dispatch.town import LINGER_S, PLACES, UNITS, S, domains, finding, unit
+from tests.dispatch.town import LINGER_S, PLACES, STORM, UNITS, S, domains, finding, place, unit
 from yiwang.model import (
     Acknowledge,
     Body,
@@ -19,27 +19,47 @@ from yiwang.model import (
     CloseCase,
     Command,
     CommandResult,
+    ConfirmIncident,
+    DismissIncident,
     Dispatch,
+    Finding,
     Incident,
+    MergeIncidents,
     Order,
     Receipt,
+    Report,
     RequestSupport,
     SendReceipt,
+    Situation,
+    SplitIncident,
     SupportAnswer,
     SupportNeeded,
     SupportOffer,
     Trouble,
     UnitState,
 )
+from yiwang.model import (
+    Warning as OutsideWarning,
+)
 from yiwang.registry import Registry
 
-RANKS: tuple[type, ...] = (Incident, Case, Order, UnitState, object, CommandResult)
+RANKS: tuple[type, ...] = (Finding, Incident, Situation, Case, Order, UnitState, object, CommandResult)
+OBJECTS = Incident | Situation | Case | Order | UnitState
 SUPPORT = (SupportNeeded, SupportOffer, Trouble)
+NEARBY = (place("d", "", 113.002), place("e", "ring", 113.004))
+"""200 m from a, and from each other: near_m of a leak is 300 m."""
+KINDS = ["flood", "flood", "jam", "gas", "smell", "rain", "leak", "leak", "pool", "pool", "pool", "nonsense"]
+DEVICES = st.sampled_from(["d0", "d1", "d2", "d3"])
+STANDINGS = ["candidate", "confirmed", "corroborated", "verified"]
 PEOPLE = st.sampled_from(["desk-0", "desk-city", "city", "pump1", "pump2", "tow1"])
 
 
 def rank(body: Body) -> int:
-    return 4 if isinstance(body, SUPPORT) else RANKS.index(type(body))
+    return 6 if isinstance(body, SUPPORT) else RANKS.index(type(body))
+
+
+Row = tuple[str, str, str, str, float]
+"""Id, place, kind, device, confidence of a finding."""
 
 
 class DeskMachine(RuleBasedStateMachine):
@@ -58,6 +78,7 @@ class DeskMachine(RuleBasedStateMachine):
         self.results: Counter[str] = Counter()
         self.commands = 0
         self.closings: Counter[str] = Counter()
+        self.heard: set[str] = set()
 
     # ---- hearing both desks, and the laws of what they say ----
 
@@ -67,7 +88,7 @@ class DeskMachine(RuleBasedStateMachine):
         assert bodies == getattr(self.twin, call)(*args), "dump and load change nothing"
         assert self.desk.dump() == self.twin.dump()
         assert [rank(b) for b in bodies] == sorted(rank(b) for b in bodies), "in order of kind"
-        objects = [b for b in bodies if isinstance(b, Incident | Case | Order | UnitState)]
+        objects = [b for b in bodies if isinstance(b, OBJECTS)]
         assert len({b.id for b in objects}) == len(objects), "each object once"
         for row in objects:
             self.check(row)
@@ -77,7 +98,7 @@ class DeskMachine(RuleBasedStateMachine):
                 self.seen[body.id] = body
         return bodies
 
-    def check(self, body: Incident | Case | Order | UnitState) -> None:
+    def check(self, body: OBJECTS) -> None:
         old = self.seen.get(body.id)
         assert body.rev == (1 if old is None else old.rev + 1), "revisions rise by one"
         if isinstance(body, Incident):
@@ -86,10 +107,13 @@ class DeskMachine(RuleBasedStateMachine):
             self.closings[body.id] += body.state == "closed"
             assert self.closings[body.id] <= 1
             assert (body.closed_ns is not None) == (body.state == "closed")
-            live = [e.level for e in body.evidence if e.level]
-            if body.state == "open":
-                assert min(live) == body.severity, "as severe as the worst evidence"
-            assert body.state != "cleared" or (not live and body.cleared_ns is not None)
+            self.believe(body, old)
+        elif isinstance(body, Situation):
+            assert 1 <= body.peak <= body.severity <= 4
+            assert old is None or old.state != "closed", "closed is closed"
+            assert (body.closed_ns is not None) == (body.state == "closed")
+            assert len(body.incidents) <= body.sites
+            assert all(self.seen[i].situation == body.id for i in body.incidents)
         elif isinstance(body, Case):
             assert (body.closed_ns is not None) == (body.stage == "closed") == bool(body.result)
         elif isinstance(body, Order):
@@ -98,6 +122,26 @@ class DeskMachine(RuleBasedStateMachine):
         if not isinstance(body, UnitState) and old is not None:
             assert body.updated_ns >= old.updated_ns
         self.seen[body.id] = body
+
+    def believe(self, body: Incident, old: Incident | None) -> None:
+        """Laws of what an incident says about how far it is believed."""
+        live = [e.level for e in body.evidence if e.level and e.source != "warning"]
+        if body.state == "open":
+            assert body.severity in live, "as severe as some evidence"
+            assert body.standing != "candidate" or min(live) == body.severity, "a candidate as the worst"
+        assert body.state != "cleared" or (not live and body.cleared_ns is not None)
+        assert 0 < body.confidence < 1
+        assert (body.confirmed_ns is None) == (body.standing == "candidate")
+        assert body.confirmed_ns is None or body.confirmed_ns >= body.opened_ns
+        assert body.annunciated_ns is None or body.standing != "candidate" or body.split_from
+        assert old is None or STANDINGS.index(body.standing) >= STANDINGS.index(old.standing), "never falls"
+        assert bool(body.merged_into) == (
+            body.state == "closed" and body.history[-1].args.get("reason") == "merged"
+        )
+        if old is None or body.history[-1] != old.history[-1]:
+            steps = [s.what for s in body.history]
+            assert steps[0] == "opened"
+            assert steps.count("closed") == (body.state == "closed")
 
     def all(self, kind: type) -> list[Any]:
         return [b for b in self.seen.values() if isinstance(b, kind)]
@@ -111,31 +155,111 @@ class DeskMachine(RuleBasedStateMachine):
 
     @initialize()
     def register(self) -> None:
-        self.hear("registry", Registry(version=1, places=PLACES, units=UNITS))
+        self.hear("registry", Registry(version=1, places=PLACES + NEARBY, units=UNITS))
 
     @rule(
         target=findings,
         level=st.integers(1, 4),
-        at=st.sampled_from(["a", "b", "c", "x"]),
-        kind=st.sampled_from(["flood", "flood", "jam", "gas", "smell", "rain", "nonsense"]),
+        at=st.sampled_from(["a", "b", "c", "d", "e", "x"]),
+        kind=st.sampled_from(KINDS),
+        device=DEVICES,
+        confidence=st.sampled_from([0.2, 0.5, 0.9, 1.0]),
     )
-    def starts(self, level: int, at: str, kind: str) -> tuple[str, str, str]:
+    def starts(self, level: int, at: str, kind: str, device: str, confidence: float) -> Row:
         self.n += 1
-        self.finds(f"F-{self.n}", level, at, kind)
-        return f"F-{self.n}", at, kind
+        row = (f"F-{self.n}", at, kind, device, confidence)
+        self.finds(level, row)
+        return row
+
+    @rule(target=findings, device=DEVICES, reason=st.sampled_from(["fault.stuck", "fault.silent"]))
+    def breaks(self, device: str, reason: str) -> Row:
+        self.n += 1
+        row = (f"F-{self.n}", "a", "fault", device, 0.9)
+        self.finds(3, row, reason=reason)
+        return row
 
     @rule(what=findings, level=st.integers(1, 4))
-    def changes(self, what: tuple[str, str, str], level: int) -> None:
-        self.finds(what[0], level, *what[1:])
+    def changes(self, what: Row, level: int) -> None:
+        self.finds(level, what)
 
     @rule(target=findings, what=consumes(findings))
-    def ends(self, what: tuple[str, str, str]) -> Any:
-        self.finds(what[0], 0, *what[1:])
+    def ends(self, what: Row) -> Any:
+        self.finds(0, what)
         return multiple()
 
-    def finds(self, id_: str, level: int, at: str, kind: str) -> None:
-        f = finding(level, id_, self.now_s, at, kind, value=float(level))
+    def finds(self, level: int, row: Row, **changes: Any) -> None:
+        id_, at, kind, device, confidence = row
+        f = finding(
+            level,
+            id_,
+            self.now_s,
+            at,
+            kind,
+            value=float(level),
+            device=device,
+            confidence=confidence,
+            source="video" if confidence == 0.5 else "sensor",
+            metric=f"m{confidence}",
+            **changes,
+        )
         self.hear("finding", f, round(self.now_s * S))
+
+    @rule(
+        n=st.integers(0, 9),
+        kind=st.sampled_from(KINDS),
+        by=st.sampled_from(["", "p", "q"]),
+        at=st.sampled_from(["a", "", "x"]),
+        level=st.integers(1, 4),
+    )
+    def reports(self, n: int, kind: str, by: str, at: str, level: int) -> None:
+        r = Report(
+            report_id=f"R-{n}",
+            kind=kind,
+            by=by,
+            t_ns=round(self.now_s * S),
+            ingest_ns=0,
+            place=at,
+            lon=113.003,
+            lat=23.0,
+            level=level,
+        )
+        for body in self.hear("report", r, round(self.now_s * S)):
+            if isinstance(body, Finding):
+                assert body.id not in self.heard, "heard once"
+                self.heard.add(body.id)
+
+    @rule(
+        n=st.integers(0, 2),
+        level=st.integers(1, 4),
+        event=st.sampled_from(["storm", "rainstorm", "flood", "pool", "x"]),
+        areas=st.sampled_from([(), ("ring",)]),
+        begins_s=st.sampled_from([0.0, 100.0]),
+        lasts_s=st.sampled_from([50.0, 1000.0]),
+        cancelled=st.booleans(),
+    )
+    def warns(
+        self,
+        n: int,
+        level: int,
+        event: str,
+        areas: tuple[str, ...],
+        begins_s: float,
+        lasts_s: float,
+        *,
+        cancelled: bool,
+    ) -> None:
+        t_ns = round((self.now_s + begins_s) * S)
+        w = OutsideWarning(
+            warning_id=f"W-{n}",
+            event=event,
+            level=level,
+            t_ns=t_ns,
+            until_ns=t_ns + round(lasts_s * S),
+            ingest_ns=0,
+            areas=areas,
+            cancelled=cancelled,
+        )
+        self.hear("warning", w, round(self.now_s * S))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 60.0, 121.0, 601.0, 4000.0]))
     def ticks(self, seconds: float) -> None:
@@ -172,6 +296,35 @@ class DeskMachine(RuleBasedStateMachine):
     @rule(i=st.integers(0, 6), result=st.sampled_from(["pass", "false_alarm"]), by=PEOPLE)
     def closes(self, i: int, result: Any, by: str) -> None:
         self.orders(CloseCase(case=self.pick(Case, i), result=result), by)
+
+    @rule(i=st.integers(0, 6), by=PEOPLE)
+    def confirms(self, i: int, by: str) -> None:
+        self.orders(ConfirmIncident(incident=self.pick(Incident, i)), by)
+
+    @rule(i=st.integers(0, 6))
+    def dismisses(self, i: int) -> None:
+        self.orders(DismissIncident(incident=self.pick(Incident, i)), "desk-0")
+
+    @rule(i=st.integers(0, 6), j=st.integers(0, 6))
+    def merges(self, i: int, j: int) -> None:
+        self.orders(MergeIncidents(incident=self.pick(Incident, i), into=self.pick(Incident, j)), "desk-0")
+
+    @rule(i=st.integers(0, 6))
+    def merges_like_ones(self, i: int) -> None:
+        one = self.seen.get(self.pick(Incident, i))
+        if one:
+            others = [b.id for b in self.all(Incident) if b.kind == one.kind and b.state != "closed"]
+            self.orders(MergeIncidents(incident=one.id, into=others[-1] if others else "none"), "desk-0")
+
+    @rule(i=st.integers(0, 6), n=st.integers(0, 3))
+    def splits(self, i: int, n: int) -> None:
+        row = self.seen.get(self.pick(Incident, i))
+        live = [e.finding for e in row.evidence if e.level and e.source != "warning"] if row else []
+        self.orders(SplitIncident(incident=row.id if row else "none", findings=tuple(live[:n])), "desk-0")
+
+    @rule(i=st.integers(0, 6), by=PEOPLE)
+    def acknowledges_situations(self, i: int, by: str) -> None:
+        self.orders(Acknowledge(incident=self.pick(Situation, i)), by)
 
     @rule(n=st.integers(0, 3), skill=st.sampled_from(["drainage", "gas"]))
     def is_asked(self, n: int, skill: str) -> None:
@@ -218,8 +371,19 @@ class DeskMachine(RuleBasedStateMachine):
 
     @invariant()
     def one_open_incident_for_each_kind_and_place(self) -> None:
-        keys = [(b.kind, b.place) for b in self.all(Incident) if b.state != "closed"]
+        """But for those that a person split."""
+        keys = [(b.kind, b.place) for b in self.all(Incident) if b.state != "closed" and not b.split_from]
         assert len(keys) == len(set(keys))
+
+    @invariant()
+    def one_situation_of_a_kind_is_open(self) -> None:
+        assert sum(b.state == "open" for b in self.all(Situation)) <= 1
+
+    @invariant()
+    def what_is_merged_is_in_what_it_went_into(self) -> None:
+        for b in self.all(Incident):
+            if b.merged_into:
+                assert b.id in self.seen[b.merged_into].merged_from
 
     @invariant()
     def a_unit_has_one_live_order_at_most_and_knows_it(self) -> None:
@@ -242,16 +406,34 @@ class DeskMachine(RuleBasedStateMachine):
             self.orders(CloseCase(case=case.id, result="false_alarm"), "desk-0")
         for order in self.all(Order):
             self.orders(SendReceipt(order=order.id, receipt="cancelled"), "desk-0")
-        self.hear("tick", round((self.now_s + LINGER_S) * S))
+        for later_s in (LINGER_S, 2 * LINGER_S, 2 * LINGER_S + STORM.linger_s + 2000):
+            self.hear("tick", round((self.now_s + later_s) * S))
         state = self.desk._state
         incidents = state.incidents.values()
-        assert set(state.incidents) == {i.id for i in self.all(Incident) if i.state != "closed"}
-        assert set(state.incidents) == set(state.live) == set(state.open.values())
+        kept = set(state.incidents)
+        assert kept == {i.id for i in self.all(Incident) if i.state != "closed"}
+        assert kept == set(state.live)
+        assert set(state.open.values()) <= kept
+        assert kept - set(state.open.values()) <= {i.id for i in incidents if i.split_from or i.merged_from}
         assert set(state.cases) == set(state.notes) == {i.case for i in incidents if i.case}
         assert set(state.orders) == {order for case in state.cases.values() for order in case.orders}
         assert not state.helps
-        assert set(state.asks) <= set(state.incidents)
-        assert set(state.found.values()) <= set(state.incidents)
+        assert set(state.asks) <= kept
+        assert set(state.found.values()) <= kept
+        assert {f for live in state.live.values() for f in live} == set(state.found)
+        for table in (state.past, state.told, state.verdicts):
+            assert set(table) <= kept
+        assert {i for sure in state.sure.values() for i in sure} <= kept
+        believed = {i.id for i in incidents if i.state == "open" and i.standing != "candidate"}
+        assert {i for sites in state.sites.values() for i in sites} == {
+            i for i in believed if state.incidents[i].kind == "pool"
+        }
+        assert set(state.storms.values()) == set(state.situations)
+        assert set(state.calls) | set(state.quiet) <= set(state.situations)
+        assert not state.reports
+        assert not state.warnings
+        assert not state.in_force
+        assert {h for doubts in state.doubts.values() for h in doubts} <= set(state.found)
 
 
 TestDeskMachine = pytest.mark.slow(DeskMachine.TestCase)
