@@ -9,7 +9,7 @@ ARGS ?=
 NO_SERVICES := not (kafka or postgres or timescale or browser or slow)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast style types e2e test-faults clean wheel
+.PHONY: help setup demo test test-fast style types e2e test-faults score bench clean wheel
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -37,6 +37,12 @@ e2e: setup ## the end-to-end tests in a browser
 
 test-faults: setup ## the tests that kill processes in mid-run
 	@YIWANG_TEST_KILLS=10 $(BIN)/pytest tests/faults tests/streams/test_district_worker.py tests/streams/test_persist_kafka.py $(ARGS)
+
+score: setup ## the scenario library held against its truth and the recorded floors
+	@$(BIN)/yiwang score --all --floor scenarios/floors.json $(ARGS)
+
+bench: setup ## a measurement: make bench ARGS="detectors --quick"; without ARGS, which there are
+	@$(BIN)/python -m bench $(ARGS)
 
 style: setup ## ruff: rules and format
 	@$(BIN)/ruff check .
