@@ -24,7 +24,7 @@ class CorridorState:
         t_ns: int64 (n,), newest reading; NONE.
         gap_s: float64 (n,), usual time between readings; NaN before the second.
         fast: float64 (n,), mean of the last minute or so; NaN.
-        slow: float64 (n,), mean of the last ten minutes, all but stopped while ``held``; NaN.
+        slow: float64 (n,), mean of the last half hour, all but stopped while ``held``; NaN.
         free: float64 (n,), of a speed its free speed, of an occupancy its station's free flow per occupancy; NaN.
         held: bool (n,), whether something is going on here, so that ``slow`` must stay what was before it.
         known_ns: int64 (n,), when the station was last seen; NONE.
@@ -75,7 +75,7 @@ class CorridorState:
 
 
 SMOOTH_S = 45.0
-SLOW_S = 600.0
+SLOW_S = 1800.0
 HELD = 0.1
 """How much slower the slow mean goes while it is held."""
 
@@ -91,7 +91,7 @@ class Corridor:
     Where a jam begins while the next station downstream is free, and was not congested shortly before (else a wave
     travelled up from there), the question is whether an incident heads it or a bottleneck. The score adds up
 
-    - flow: (0.84 - r) / 0.05 within -4..6, r = flow downstream now by that of the ten minutes before. A bottleneck
+    - flow: (0.84 - r) / 0.05 within -4..6, r = flow downstream now by that of the half hour before. A bottleneck
       goes on discharging nearly its capacity (loss 5-15 %), an incident lets a share through;
     - depth: (0.42 - v) / 0.08 within -2..2.5, as a queue's speed goes with the capacity left at its head;
     - step: (v downstream - v - 0.4) / 0.1 within -2..2;

@@ -37,7 +37,8 @@ def area_index(speed: F64, free: F64, length_m: F64, zone: NDArray[np.int32], co
     """Index of each zone from its links: travel time over all of them, by that at free speed.
 
     Args:
-        speed: float64 (k,), km/h of each link; NaN where not known; taken to be at least 2 and at most free.
+        speed: float64 (k,), km/h of each link; NaN where not known; taken to be at most free, and at least a third of it:
+            one blocked link is an incident, and must not speak for an area.
         free: float64 (k,), km/h.
         length_m: float64 (k,).
         zone: int32 (k,), 0 <= zone < count.
@@ -47,10 +48,11 @@ def area_index(speed: F64, free: F64, length_m: F64, zone: NDArray[np.int32], co
         float64 (count,); NaN where less than half of a zone's length is known.
     """
     known = np.isfinite(speed) & np.isfinite(free) & (length_m > 0)
-    v = np.clip(np.where(known, speed, 1.0), 2.0, np.where(known, np.maximum(free, 2.0), 2.0))
+    most = np.where(known, np.maximum(free, 2.0), 2.0)
+    v = np.clip(np.where(known, speed, 1.0), most / 3.0, most)
     length = np.where(known, length_m, 0.0)
     time = np.bincount(zone, weights=length / v, minlength=count)
-    usual = np.bincount(zone, weights=length / np.where(known, np.maximum(free, 2.0), 1.0), minlength=count)
+    usual = np.bincount(zone, weights=length / most, minlength=count)
     part = np.bincount(zone, weights=length, minlength=count)
     whole = np.bincount(zone, weights=np.maximum(length_m, 0.0), minlength=count)
     enough = (part > 0) & (part >= 0.5 * whole)

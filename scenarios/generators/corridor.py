@@ -126,7 +126,9 @@ def simulate(road: Road, demand_veh_per_h: F64, seed: int) -> Field:
     flow, density = np.empty((steps, cells)), np.empty((steps, cells))
     for step in range(steps):
         top = road.capacity_veh_per_h * left[step]
-        send = np.minimum(k * road.free_kmh, np.where(k > 1.05 * critical, top * (1 - road.drop), top))
+        send = np.minimum(
+            k * road.free_kmh, top * (1 - road.drop * np.clip(k / critical - 1.4, 0.0, 0.6) / 0.6)
+        )
         take = np.minimum(top, wave_kmh * (JAM_VEH_PER_KM - k))
         inside = np.minimum(send[:-1], take[1:])
         wanted = demand_veh_per_h[step] + waiting / dt_h
