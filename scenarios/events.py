@@ -233,7 +233,8 @@ class _Reading:
                     raise _Wrong("place", f"there is no place {place!r}{suggest(place, town.places)}")
                 return town.places.get(place, stated)
             case Warning(event=event, areas=areas, t_ns=t_ns, until_ns=until_ns):
-                known = {*town.domains.kinds, *town.domains.situations}
+                outside = {w for s in town.domains.situations.values() for w in s.warnings}
+                known = {*town.domains.kinds, *town.domains.situations, *outside}
                 if event not in known:
                     raise _Wrong(
                         "event", f"no pack has the kind or situation {event!r}{suggest(event, known)}"

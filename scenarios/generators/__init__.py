@@ -25,6 +25,7 @@ GENERATORS: dict[str, str] = {
     "hazmat": "scenarios.generators.hazmat:hazmat",
     "sites": "scenarios.generators.sites:sites",
     "lifelines": "scenarios.generators.lifelines:lifelines",
+    "quiet_week": "scenarios.generators.quiet_week:quiet_week",
 }
 """Name to module and function; a module is imported when its generator is asked for."""
 
