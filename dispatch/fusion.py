@@ -13,6 +13,8 @@ from yiwang.ids import derive
 from yiwang.model import Finding, Incident, Trouble
 from yiwang.registry import Text
 
+STRUCK = 0.05
+"""What a claim is multiplied by whose readings turned out to be false."""
 DISTRICT = "district"
 """The place of incidents of kinds that are judged by district."""
 
@@ -35,6 +37,8 @@ def take(book: Book, plan: Plan, f: Finding, spot: Spot | None = None) -> str:
         incident = state.found.pop(f.id, "")
         if incident:
             _over(book, incident, f)
+        if f.reason in plan.refutes:
+            _strike(book, f)
         _trust_again(book, f)
         return ""
     if f.level >= state.dismissed.get(f.id, 5):
@@ -174,6 +178,18 @@ def _doubt(book: Book, plan: Plan, f: Finding) -> None:
         return
     doubts[f.id] = doubt
     _weigh_again(book, f.device, "doubted", f.reason)
+
+
+def _strike(book: Book, f: Finding) -> None:
+    """The readings of a fault that is over were false: what was said because of them counts next to nothing.
+
+    Its sensor is believed again for what it says from now on.
+    """
+    for live in book.state.live.values():
+        for id_, claim in live.items():
+            false = f.since_ns <= claim.t_ns <= f.t_ns
+            if false and (claim.device, claim.metric) == (f.device, f.metric):
+                live[id_] = replace(claim, confidence=round(claim.confidence * STRUCK, 4))
 
 
 def _trust_again(book: Book, f: Finding) -> None:

@@ -36,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     doubt: float = 0.5
     doubts: dict[str, float] = {}
     device_wide: tuple[str, ...] = ()
+    refutes: tuple[str, ...] = ()
 
 
 class SituationPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +96,7 @@ def plans_of(domains: Domains) -> dict[str, Plan]:
             doubt=kind.doubt,
             doubts=dict(kind.doubts),
             device_wide=kind.device_wide,
+            refutes=kind.refutes,
         )
     return plans
 

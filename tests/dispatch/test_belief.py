@@ -140,6 +140,22 @@ def test_the_flood_is_confirmed_when_the_fault_is_withdrawn(town: Town) -> None:
     assert row.annunciated_ns == 60 * S
 
 
+def test_what_was_said_because_of_a_spike_counts_next_to_nothing_and_what_comes_after_in_full(
+    town: Town,
+) -> None:
+    """A car under the beam: the next reading is back, the doubt ends as a spike, and nobody is called; a real flood is."""
+    town.fault(4, device="g1", reason="fault.jump")
+    town.find(1, device="g1", confidence=0.9)
+    flood = town.incident.id
+    town.wait(60)
+    town.fault(0, device="g1", reason="fault.spike")
+    assert (town.incidents[flood].standing, town.incidents[flood].confidence) == ("candidate", 0.045)
+    town.wait(60)
+    town.find(2, device="g1", confidence=0.9)
+    row = town.incidents[flood]
+    assert (row.standing, row.confidence, row.severity) == ("confirmed", 0.9, 2)
+
+
 @pytest.mark.parametrize("support", ["neighbour", "video", "report", "warning", "person"])
 def test_a_doubted_flood_is_confirmed_by_whatever_supports_it(town: Town, support: str) -> None:
     """A doubted gauge is never discarded: another gauge, a camera, a person or the weather service confirms it."""

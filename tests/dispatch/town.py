@@ -83,6 +83,7 @@ def domains(version: str = "r1", *, without: tuple[str, ...] = ()) -> Domains:
             skill="",
             device_wide=("fault.silent",),
             doubts={"fault.minor": 0.1},
+            refutes=("fault.spike",),
         ),
     )
     urgent = Category(

@@ -41,6 +41,7 @@ _BELIEF = (
     "doubt",
     "doubts",
     "device_wide",
+    "refutes",
 )
 """What a kind may say about how its incidents are believed and joined."""
 _SETTABLE = {
@@ -256,6 +257,7 @@ class _Compiler:
         situation, near_m = node.get("situation"), node.get("near_m")
         neighbours, doubt = node.get("neighbours"), node.get("doubt")
         calibration, wide, doubts = node.get("calibration"), node.get("device_wide"), node.get("doubts")
+        refutes = node.get("refutes")
         if calibration:
             calibration.fields(needs=("slope", "shift"), may=("source",))
         support = node.get("support_skill")
@@ -282,6 +284,9 @@ class _Compiler:
             doubts={reason: n.number(0, 1) for reason, n in _named(doubts, self.names["reasons"], "reason")},
             device_wide=tuple(
                 r.one_of(self.names["reasons"], "reason") for r in (wide.each() if wide else ())
+            ),
+            refutes=tuple(
+                r.one_of(self.names["reasons"], "reason") for r in (refutes.each() if refutes else ())
             ),
         )
 
@@ -375,7 +380,9 @@ class _Compiler:
         """Metric of a series to how the entry reads it; a metric has one role."""
         stated = node.child("metric")
         if stated.value == "all":
-            return {m.id: Reads(metric=m.id) for m in metrics.values() if m.health}
+            # One that reads as another is judged as that: what throws doubt on it must be said of the same metric
+            # as what it then says of the city.
+            return {m.id: _as_read(m) for m in metrics.values() if m.health}
         found = dict(self._named(metrics, stated, ""))
         also = node.get("also")
         for role, named in also.items() if also else ():
@@ -465,6 +472,12 @@ class _Compiler:
             own = node.get("source")
             source = own.string() if own else f"override {node.origin}"
             categories[name] = replace(categories[name], **new, source=source)
+
+
+def _as_read(metric: Metric) -> Reads:
+    """A metric as itself, or as the one it reads as."""
+    how = metric.reads_as
+    return Reads(metric=how.metric, scale=how.scale, offset=how.offset) if how else Reads(metric=metric.id)
 
 
 def _document(parsed: Mapping[str, Any]) -> Node:  # Any: parsed YAML

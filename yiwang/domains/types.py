@@ -189,6 +189,7 @@ class IncidentKind:
         doubt: 0..1, for ``health``: how much of its device's evidence a certain finding of this kind takes away.
         doubts: for ``health``: reason to its own ``doubt`` where that is another.
         device_wide: for ``health``: reasons that throw doubt on all metrics of the device, not only on their own.
+        refutes: for ``health``: reasons with which a fault ends because its readings are known to have been false.
     """
 
     id: str
@@ -211,6 +212,7 @@ class IncidentKind:
     doubt: float = 0.5
     doubts: Mapping[str, float] = field(default_factory=dict)
     device_wide: tuple[str, ...] = ()
+    refutes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
