@@ -26,6 +26,19 @@ GENERATORS: dict[str, str] = {
     "sites": "scenarios.generators.sites:sites",
     "lifelines": "scenarios.generators.lifelines:lifelines",
     "quiet_week": "scenarios.generators.quiet_week:quiet_week",
+    "traffic_crash": "scenarios.generators.traffic:crash",
+    "traffic_breakdown": "scenarios.generators.traffic:breakdown",
+    "traffic_rush": "scenarios.generators.traffic:rush_hour",
+    "traffic_works": "scenarios.generators.traffic:road_works",
+    "traffic_outage": "scenarios.generators.traffic:outage",
+    "key_vehicles": "scenarios.generators.vehicles:key_vehicles",
+    "lone_stations": "scenarios.generators.lone_station:lone_stations",
+    "sumo_corridor": "scenarios.generators.sumo:sumo_corridor",
+    "cloudburst": "scenarios.generators.floods:cloudburst",
+    "underpass": "scenarios.generators.floods:underpass",
+    "burst_main": "scenarios.generators.floods:burst_main",
+    "tide": "scenarios.generators.floods:tide",
+    "wet_day": "scenarios.generators.floods:wet_day",
 }
 """Name to module and function; a module is imported when its generator is asked for."""
 
