@@ -29,6 +29,7 @@ from detectors.pumps import Pumps
 from detectors.rainfall import RainBins, RainCounter, RainRate
 from detectors.rise import Rise
 from detectors.rollback import Rollback
+from detectors.seasonal import Seasonal
 from detectors.sightings import Sightings
 from detectors.silence import Silence
 from detectors.states import States
@@ -75,6 +76,7 @@ DETECTORS: tuple[type, ...] = (
     Fouling,
     Rollback,
     Flap,
+    Seasonal,
 )
 
 _PARTS = ("reasons", "wants_late", "start", "step", "tick")

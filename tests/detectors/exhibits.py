@@ -1,5 +1,6 @@
 """What each detector must be silent on, and what it must find; by its name."""
 
+import math
 from typing import TypedDict
 
 from detectors.laws import SERIES, Case, Exhibit, Message
@@ -156,6 +157,18 @@ def pumping(rows: list[tuple[float, float, float]]) -> tuple[Message, ...]:
         tuple((series, 2 * minute, value, 0) for series, value in enumerate(row))
         for minute, row in enumerate(rows)
     )
+
+
+_SEASONAL = same(bin_s=1800.0, learn_days=3.0, return_days=60.0)
+
+
+def _half_hours(days: int, unlike: range) -> tuple[Message, ...]:
+    """Readings every half hour that follow the day, with a little unrest, and a tick after each; 60 less in ``unlike``."""
+    messages: list[Message] = []
+    for k in range(48 * days):
+        value = 100.0 + 40.0 * math.sin(k * math.pi / 24) + 3.0 * math.sin(k * k) - 60.0 * (k in unlike)
+        messages += [((0, 60 * k, value, 0),), 60 * k + 30]
+    return tuple(messages)
 
 
 EXHIBITS: dict[str, Exhibit] = {
@@ -394,5 +407,12 @@ EXHIBITS: dict[str, Exhibit] = {
         begin=4,
         within_s=720.0,
         level=3,
+    ),
+    "seasonal": Exhibit(
+        quiet=Case(params=_SEASONAL, messages=_half_hours(10, range(0))),
+        labelled=Case(params=_SEASONAL, messages=_half_hours(10, range(400, 408))),
+        series=0,
+        begin=60 * 400,
+        within_s=5400.0,
     ),
 }
