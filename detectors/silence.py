@@ -83,6 +83,8 @@ class Silence:
     roles: ClassVar[tuple[str, ...]] = ("main",)
     reasons: ClassVar[tuple[str, ...]] = ("silence.offline", "silence.dropout", "silence.back")
     wants_late: ClassVar[bool] = False
+    needs_feed: ClassVar[bool] = True
+    """While nothing at all comes in the machine does not tick it: then the feed is silent, not its sensors."""
 
     period_s: Annotated[Param, Spec(unit="s", lo=0, hi=86_400, absent=True)]
     missed: Annotated[Param, Spec(unit="periods", lo=1, hi=1000)]

@@ -70,6 +70,8 @@ class Lane:
         self.detector: Detector[Any] = self._make()
         self.state: State = self.detector.start(0)
         self.ticks = not issubclass(self.kind, Quiet)
+        # whether it may not tick while the feed is silent
+        self.needs_feed: bool = getattr(self.kind, "needs_feed", False)
         self.every_ns = round(entry.every_s * SECOND)
         self.rests: Callable[[State], bool] | None = None
 

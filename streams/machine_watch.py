@@ -15,6 +15,8 @@ from yiwang.registry import Registry, Rules
 
 MOST_POINTS = 3600
 """Grid points that one tick runs at most; of a longer jump only the last."""
+FEED_NS = 300 * 10**9
+"""When nothing at all has been read in the district for so long, it is the feed that is silent and not its sensors."""
 NAMED = 10
 """Series or devices that a trouble names."""
 
@@ -182,9 +184,11 @@ class Watch:
         last = horizon_ns // step_ns
         first = max(self.horizon_ns // step_ns + 1, last - MOST_POINTS + 1)
         lanes = [lane for lane in self.lanes if lane.ticks and len(lane.live)]
+        heard_ns = int(self.newest.max(initial=0))
         for point in range(first, last + 1) if lanes else ():
+            deaf = point * step_ns - heard_ns > FEED_NS
             for lane in lanes:
-                if not lane.due(point * step_ns):
+                if not lane.due(point * step_ns) or (deaf and lane.needs_feed):
                     continue
                 found, failures = lane.tick(point * step_ns)
                 if len(found):
