@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.latch import NONE, usable
+from detectors.latch import NONE
 from detectors.protocol import ALONE, Layout, Param, Spec, at
-from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Round
+from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Quality, Round
 
 Rung = Annotated[Param, Spec(unit="metric", lo=-1e9, hi=1e9, absent=True)]
 Seconds = Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
@@ -47,7 +47,7 @@ class Surge:
     I) is due at a tick when ``m + b * lead_s`` reaches that level's rung, so that it comes within ``lead_s``, and is no
     more severe than ``trend_most``; or when the newest counter-flow at the same place is at least ``counter``. m and b are level and trend of Holt's exponential
     smoothing for irregular times: ``a = dt / (dt + smooth_s)``, ``m' = m + b dt + a (d - m - b dt)``,
-    ``b' = b + a ((m' - m) / dt - b)``. What is due is said at once, and taken back when it has not been due for
+    ``b' = b + a ((m' - m) / dt - b)``, which is ``b + a (d - m - b dt) / (dt + smooth_s)``. What is due is said at once, and taken back when it has not been due for
     ``hold_s``. The ladder on the density itself stands beside it; this says what density alone does not.
 
     Args:
@@ -107,6 +107,10 @@ class Surge:
         return np.stack(np.broadcast_arrays(*(np.asarray(x, np.float64) for x in rungs)), axis=-1)
 
     @cached_property
+    def _lowest(self) -> F64:
+        return np.asarray(np.fmin.reduce(self._rungs, axis=-1))
+
+    @cached_property
     def _main(self) -> NDArray[np.bool_]:
         main: NDArray[np.bool_] = self.layout.role == 0
         return main
@@ -125,17 +129,20 @@ class Surge:
 
     def step(self, state: SurgeState, r: Round) -> FindingColumns:
         """Notes values and trends; speaks on ticks only."""
-        rows = np.flatnonzero(usable(r.value, r.quality) & (np.abs(r.value) < 1e9))
-        s, t, v = r.series[rows], r.t_ns[rows], r.value[rows]
+        s, t, v = r.series, r.t_ns, r.value
+        good = (np.abs(v) < 1e9) & ((r.quality & Quality.SUSPECT) == 0)
+        if not good.all():
+            s, t, v = s[good], t[good], v[good]
         seen = state.seen_ns[s]
-        dt = (t - np.where(seen == NONE, t, seen)) / 1e9
-        anew = (seen == NONE) | (dt > at(self.stale_s, s))
-        a = dt / np.maximum(dt + at(self.smooth_s, s), 1e-9)
-        m, b = state.smooth[s], state.trend[s]
-        smooth = m + b * dt + a * (v - m - b * dt)
-        trend = b + a * ((smooth - m) / np.maximum(dt, 1e-9) - b)
-        state.smooth[s] = np.where(anew, v, smooth)
-        state.trend[s] = np.where(anew, 0.0, trend)
+        dt = (t - np.where(seen == NONE, t, seen)) * 1e-9
+        anew = (dt <= 0) | (dt > at(self.stale_s, s))
+        b = state.trend[s]
+        error = v - state.smooth[s] - b * dt
+        wide = dt + at(self.smooth_s, s)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gain = dt / wide
+            state.smooth[s] = np.where(anew, v, v - (1 - gain) * error)
+            state.trend[s] = np.where(anew, 0.0, b + gain * error / wide)
         state.value[s] = v
         state.seen_ns[s] = t
         return NO_FINDINGS
@@ -143,8 +150,7 @@ class Surge:
     def tick(self, state: SurgeState, t_ns: int) -> FindingColumns:
         """A row for each crowd whose level changes."""
         rungs = self._rungs
-        lowest = np.fmin.reduce(rungs, axis=-1)
-        busy = (state.level > 0) | ((state.seen_ns != NONE) & (state.smooth >= lowest))
+        busy = (state.level > 0) | ((state.seen_ns != NONE) & (state.smooth >= self._lowest))
         s = np.flatnonzero(self._main & busy).astype(np.int32)
         if len(s) == 0:
             return NO_FINDINGS

@@ -8,6 +8,7 @@ import pytest
 from detectors.protocol import Layout
 from detectors.surge import Surge
 from tests.detectors.feeding import MINUTE, Said, round_of, said
+from yiwang.columns import Quality
 
 CROWD = {
     "rung_i": 5.5,
@@ -114,3 +115,17 @@ def test_after_a_gap_the_trend_begins_anew() -> None:
         surge.step(state, round_of((0, minute, d, 0)))
         assert said(surge, surge.tick(state, minute * MINUTE)) == []
     assert state.trend[0] == 0
+
+
+def test_what_is_no_density_changes_nothing() -> None:
+    """No number, beyond all reason, or doubtful."""
+    surge = made()
+    state = surge.start(2)
+    for minute, value, quality in [
+        (0, 2.5, 0),
+        (1, float("nan"), 0),
+        (2, 1e12, 0),
+        (3, 9.0, int(Quality.SUSPECT)),
+    ]:
+        surge.step(state, round_of((0, minute, value, quality)))
+    assert (state.value[0], state.seen_ns[0], state.trend[0]) == (2.5, 0, 0)

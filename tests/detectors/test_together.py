@@ -60,7 +60,11 @@ def test_far_apart_or_late_or_in_another_zone_they_are_strangers() -> None:
 def test_where_nothing_ever_was_nothing_is_said() -> None:
     """A tick before any word."""
     together = made([0, 50])
-    assert len(together.tick(together.start(2), MINUTE)) == 0
+    state = together.start(2)
+    assert together.rests(state)
+    assert len(together.tick(state, MINUTE)) == 0
+    together.step(state, round_of((0, 2, 3, 0)))
+    assert not together.rests(state)
 
 
 def test_one_device_with_two_series_is_one() -> None:
