@@ -12,7 +12,7 @@ import numpy as np
 from yiwang.columns import F64, I32
 from yiwang.domains import VIDEO_PREFIX, Domains
 from yiwang.errors import BadInput
-from yiwang.registry import Device, Registry
+from yiwang.registry import Device, Place, Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,11 @@ class Catalogue:
         offset: float64 (measures,).
         lo: float64 (measures,), least plausible value in the metric's unit.
         hi: float64 (measures,), greatest plausible value in the metric's unit.
+        places: by id.
+        place_lon: float64 (places,), degrees.
+        place_lat: float64 (places,), degrees.
+        place_district: int32 (places,).
+        zones: zone to the districts that have places in it.
     """
 
     versions: Mapping[int, int]
@@ -44,6 +49,11 @@ class Catalogue:
     offset: F64
     lo: F64
     hi: F64
+    places: Mapping[str, Place]
+    place_lon: F64
+    place_lat: F64
+    place_district: I32
+    zones: Mapping[str, frozenset[int]]
 
     def device(self, id_: str, *, code: str) -> Device:
         """The device of that id.
@@ -89,6 +99,11 @@ def build(registries: Mapping[int, Registry], domains: Domains) -> Catalogue:
                 if series.metric in slots:
                     slots[series.metric][device.id] = len(place)
                     place.append((number, series.number))
+    spots = {p.id: p for registry in registries.values() for p in registry.places}
+    zones: dict[str, frozenset[int]] = {}
+    for spot in spots.values():
+        if spot.zone:
+            zones[spot.zone] = zones.get(spot.zone, frozenset()) | {spot.district}
     places = np.array(place, np.int32).reshape(-1, 2)
     columns = np.array(table, np.float64).reshape(-1, 4)
     return Catalogue(
@@ -103,6 +118,11 @@ def build(registries: Mapping[int, Registry], domains: Domains) -> Catalogue:
         offset=np.ascontiguousarray(columns[:, 1]),
         lo=np.ascontiguousarray(columns[:, 2]),
         hi=np.ascontiguousarray(columns[:, 3]),
+        places=spots,
+        place_lon=np.array([p.lon for p in spots.values()], np.float64),
+        place_lat=np.array([p.lat for p in spots.values()], np.float64),
+        place_district=np.array([p.district for p in spots.values()], np.int32),
+        zones=zones,
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -11,41 +12,46 @@ from ingest.rows import Event, Form, Reader, Rejected
 from ingest.times import time_us
 from yiwang.errors import BadInput
 from yiwang.ids import derive
-from yiwang.model import VideoEvent
+from yiwang.model import Report, VideoEvent
+from yiwang.model import Warning as OutsideWarning
+
+M = TypeVar("M", VideoEvent, Report, OutsideWarning)
 
 _TEXT_LIMIT = 2000
 _reader: Reader[Event] = Reader(Event, "event")
 
 
 @dataclass(slots=True, kw_only=True)
-class ParsedEvents:
-    """What became of a body of events.
+class ParsedEvents(Generic[M]):
+    """What became of a body of video events, reports or warnings.
 
     Attributes:
-        events: (district, event) in the order of the body.
+        events: (district, message) in the order of the body.
+        rows: how many rows they come of; one may concern several districts.
         rejected: those that cannot be used.
         clocks: camera to its clock fault; its events are among ``events``, at the time of arrival.
     """
 
-    events: list[tuple[int, VideoEvent]] = field(default_factory=list)
+    events: list[tuple[int, M]] = field(default_factory=list)
+    rows: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     clocks: dict[str, ClockFault] = field(default_factory=dict)
 
     @property
     def accepted(self) -> int:
-        """How many are taken."""
-        return len(self.events)
+        """How many rows are taken."""
+        return self.rows
 
 
 def parse_events(
     payload: bytes, received_ns: int, catalogue: Catalogue, limits: Limits, *, form: Form = "array"
-) -> ParsedEvents:
+) -> ParsedEvents[VideoEvent]:
     """A body of video events, as JSON array (or one object) or as lines.
 
     Args, Raises: as ``ingest.parse.parse``.
     """
     found = _reader.read(payload, form)
-    parsed = ParsedEvents(rejected=found.rejected)
+    parsed: ParsedEvents[VideoEvent] = ParsedEvents(rejected=found.rejected)
     oldest, newest = limits.window_us(received_ns)
     late: list[tuple[str, int]] = []
     for i, row in enumerate(found.rows):
@@ -70,6 +76,7 @@ def parse_events(
             image_url=row.image_url,
         )
         parsed.events.append((district, event))
+        parsed.rows += 1
     parsed.rejected.sort(key=lambda r: r.row)
     if late:
         parsed.clocks = clock_faults(

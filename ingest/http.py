@@ -1,6 +1,6 @@
-"""Readings and video events over HTTP, answered when Kafka has them.
+"""Readings, video events, reports by people and outside warnings over HTTP, answered when Kafka has them.
 
-``POST /v1/readings`` and ``POST /v1/events`` take a JSON array (or one object) or NDJSON, plain or gzip.
+``POST /v1/readings``, ``/v1/events``, ``/v1/reports`` and ``/v1/warnings`` take a JSON array (or one object) or NDJSON, plain or gzip.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ingest.intake import HTTP, HTTP_EVENTS, Intake
+from ingest.intake import HTTP, HTTP_EVENTS, HTTP_REPORTS, HTTP_WARNINGS, Intake
 from ingest.rows import Form
 from yiwang.errors import BadInput, Unavailable, YiwangError
 
@@ -88,6 +88,8 @@ def app(
         routes=[
             Route("/v1/readings", take(HTTP), methods=["POST"]),
             Route("/v1/events", take(HTTP_EVENTS), methods=["POST"]),
+            Route("/v1/reports", take(HTTP_REPORTS), methods=["POST"]),
+            Route("/v1/warnings", take(HTTP_WARNINGS), methods=["POST"]),
             Route("/v1/counters", counters, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
         ],
@@ -109,8 +111,8 @@ def _not_found(request: Request, _: Exception) -> Response:
     return _refusal(
         BadInput(
             "http.path",
-            f"there is nothing at {request.url.path[:100]}; there are POST /v1/readings, POST /v1/events,"
-            " GET /v1/counters, GET /healthz",
+            f"there is nothing at {request.url.path[:100]}; there are POST /v1/readings, /v1/events,"
+            " /v1/reports, /v1/warnings, GET /v1/counters, GET /healthz",
         )
     )
 

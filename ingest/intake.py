@@ -11,6 +11,7 @@ from ingest.catalogue import Catalogue
 from ingest.deadletters import DeadLetters
 from ingest.events import ParsedEvents, parse_events
 from ingest.feeder import Feeder
+from ingest.outside import parse_reports, parse_warnings
 from ingest.parse import Limits, Parsed, parse
 from ingest.rows import Form, Rejected
 from yiwang.clock import Clock
@@ -18,6 +19,15 @@ from yiwang.errors import BadInput
 
 HTTP = "http"
 HTTP_EVENTS = "http:events"
+HTTP_REPORTS = "http:reports"
+HTTP_WARNINGS = "http:warnings"
+PARSERS: dict[str, Callable[..., Parsed | ParsedEvents[Any]]] = {
+    HTTP: parse,
+    HTTP_EVENTS: parse_events,
+    HTTP_REPORTS: parse_reports,
+    HTTP_WARNINGS: parse_warnings,
+}
+"""Source to what reads its bodies."""
 MQTT = "mqtt"
 _LARGE = 512 * 1024  # bytes; parsed in a thread, so that a large body full of mistakes holds up nobody else
 
@@ -35,7 +45,7 @@ class Counters:
     """What has come in since the process started.
 
     Attributes:
-        sources: http, http:events, mqtt; a topic of MQTT is no source of its own here, there may be millions.
+        sources: http, http:events, http:reports, http:warnings, mqtt; a topic of MQTT is no source of its own here, there may be millions.
         clocks: readings and events per device whose clock was wrong.
         dropped: messages of MQTT quality of service 0 that came faster than they could be taken.
     """
@@ -86,7 +96,7 @@ class Intake:
         self.counters = Counters()
 
     async def body(self, payload: bytes, form: Form, source: str) -> dict[str, Any]:  # Any: plain JSON values
-        """A whole body of readings (source ``http``) or video events (``http:events``).
+        """A whole body of readings, video events, reports or warnings, as ``PARSERS`` has them by source.
 
         Returns:
             The answer: accepted, rejected, warnings.
@@ -97,9 +107,8 @@ class Intake:
         """
         received_ns = self.clock.now_ns()
         try:
-            parsed: Parsed | ParsedEvents
             work = partial(
-                parse_events if source == HTTP_EVENTS else parse,
+                PARSERS[source],
                 payload,
                 received_ns,
                 self.catalogue(),
@@ -147,8 +156,8 @@ class Intake:
             await self.dead.put(list(zip(sources, parsed.rejected, strict=True)), ingest_ns=ingest_ns)
         return futures
 
-    async def take_events(self, parsed: ParsedEvents, source: str, ingest_ns: int) -> None:
-        """Hand over parsed events; everything is in Kafka on return.
+    async def take_events(self, parsed: ParsedEvents[Any], source: str, ingest_ns: int) -> None:
+        """Hand over parsed events, reports or warnings; everything is in Kafka on return.
 
         Raises:
             Unavailable: ``kafka.unavailable``.
@@ -161,7 +170,7 @@ class Intake:
             await self.dead.put([(source, r) for r in parsed.rejected], ingest_ns=ingest_ns)
         await asyncio.gather(*futures)
 
-    def count(self, parsed: Parsed | ParsedEvents, source: str) -> None:
+    def count(self, parsed: Parsed | ParsedEvents[Any], source: str) -> None:
         """Count what Kafka has."""
         count = self.counters.of(source)
         count.accepted += parsed.accepted

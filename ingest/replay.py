@@ -5,11 +5,11 @@ from typing import Any
 
 from ingest.catalogue import Catalogue, build
 from ingest.deadletters import RAW_LIMIT
-from ingest.events import ParsedEvents, parse_events
+from ingest.events import ParsedEvents
 from ingest.feeder import Feeder
-from ingest.intake import HTTP, HTTP_EVENTS, MQTT
+from ingest.intake import MQTT, PARSERS
 from ingest.mapping import Mappings, load
-from ingest.parse import Limits, Parsed, check, parse
+from ingest.parse import Limits, Parsed, check
 from ingest.rows import Rejected, Row, Rows
 from sql import registry
 from sql.pool import coded, connect
@@ -24,7 +24,7 @@ from yiwang.topics import Topics
 
 def again(
     letter: DeadLetter, catalogue: Catalogue, mappings: Mappings, limits: Limits
-) -> Parsed | ParsedEvents:
+) -> Parsed | ParsedEvents[Any]:
     """What becomes of a letter now. Its times are judged by the moment at which it first came in.
 
     Raises:
@@ -35,10 +35,8 @@ def again(
         raise BadInput(
             "deadletter.cut", f"only the first {RAW_LIMIT} bytes were kept; the sender must send it again"
         )
-    if letter.source == HTTP_EVENTS:
-        return parse_events(letter.raw, letter.ingest_ns, catalogue, limits)
-    if letter.source == HTTP:
-        return parse(letter.raw, letter.ingest_ns, catalogue, limits)
+    if letter.source in PARSERS:
+        return PARSERS[letter.source](letter.raw, letter.ingest_ns, catalogue, limits)
     kind, _, topic = letter.source.partition(":")
     if kind == MQTT and topic:
         rows: list[Row] = []

@@ -51,6 +51,37 @@ class Event(msgspec.Struct, gc=False, rename={"event_class": "class"}):
     image_url: str = ""
 
 
+class Said(msgspec.Struct, gc=False):
+    """A report by a person as it comes in."""
+
+    kind: str = ""
+    by: str = ""
+    time: str = ""
+    place: str = ""
+    lon: float = math.nan
+    lat: float = math.nan
+    level: Annotated[int, msgspec.Meta(ge=1, le=4)] = 3
+    certainty: float = 0.5
+    text: str = ""
+    report_id: str = ""
+
+
+class Notice(msgspec.Struct, rename={"begins": "from"}):
+    """An outside warning as it comes in."""
+
+    warning_id: str = ""
+    event: str = ""
+    level: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0  # 0: left out
+    begins: str = ""
+    until: str = ""
+    areas: list[str] = []
+    districts: list[int] = []
+    sender: str = ""
+    headline_zh: str = ""
+    headline_en: str = ""
+    cancelled: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
     """A row that cannot be used.
@@ -70,7 +101,7 @@ class Rejected:
         return {"row": self.row, **self.error.as_json()}
 
 
-T = TypeVar("T", Row, Event)
+T = TypeVar("T", Row, Event, Said, Notice)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,8 +138,8 @@ class Reader(Generic[T]):
     """Reads bodies of one kind of row.
 
     Args:
-        type_: ``Row`` or ``Event``.
-        noun: for error codes: ``reading`` or ``event``.
+        type_: ``Row``, ``Event``, ``Said`` or ``Notice``.
+        noun: for error codes: ``reading``, ``event``, ``report`` or ``warning``.
     """
 
     def __init__(self, type_: type[T], noun: str) -> None:
@@ -182,27 +213,30 @@ class Reader(Generic[T]):
                 f"a row is an object such as {_EXAMPLES[self._noun]}, not {_kind(plain)}",
                 field="",
             )
-        name = cut(plain["device"]) if isinstance(plain.get("device"), str) else "?"
+        key = _NAMES[self._noun]
+        name = cut(plain[key]) if isinstance(plain.get(key), str) else "?"
+        who = f"{key.removesuffix('_id')} {name!r}"
         for field_, value in plain.items():
-            if field_ in ("value", "confidence") and _not_finite(value):
+            if field_ in _NUMBERS and _not_finite(value):
                 return BadInput(
                     f"{self._noun}.not_finite",
-                    f"device {name!r}: {field_} is {str(value)[:20]}; send a finite number,"
+                    f"{who}: {field_} is {str(value)[:20]}; send a finite number,"
                     " or nothing while there is no value",
-                    device=name,
-                    field=field_,
+                    **{key: name, "field": field_},
                 )
         for field_, wanted in _FIELDS[self._noun].items():
             if field_ in plain and not _fits(plain[field_], wanted):
                 return BadInput(
                     f"{self._noun}.field",
-                    f"device {name!r}: {field_} is {_kind(plain[field_])}; it must be {wanted}",
-                    device=name,
-                    field=field_,
+                    f"{who}: {field_} is {_kind(plain[field_])}; it must be {wanted}",
+                    **{key: name, "field": field_},
                 )
         return _syntax(raw, error)
 
 
+_NAMES = {"reading": "device", "event": "device", "report": "report_id", "warning": "warning_id"}
+"""The field by which a row is called in messages."""
+_NUMBERS = frozenset({"value", "confidence", "lon", "lat", "certainty"})
 _FIELDS = {
     "reading": {
         "device": "a text",
@@ -220,12 +254,40 @@ _FIELDS = {
         "event_id": "a text",
         "image_url": "a text",
     },
+    "report": {
+        "kind": "a text",
+        "by": "a text",
+        "time": "a text",
+        "place": "a text",
+        "lon": "a number",
+        "lat": "a number",
+        "level": "1, 2, 3 or 4",
+        "certainty": "a number",
+        "text": "a text",
+        "report_id": "a text",
+    },
+    "warning": {
+        "warning_id": "a text",
+        "event": "a text",
+        "level": "1 (red), 2 (orange), 3 (yellow) or 4 (blue)",
+        "from": "a text",
+        "until": "a text",
+        "areas": "an array of texts",
+        "districts": "an array of numbers of districts",
+        "sender": "a text",
+        "headline_zh": "a text",
+        "headline_en": "a text",
+        "cancelled": "true or false",
+    },
 }
 _EXAMPLES = {
     "reading": '{"device": "WL-1", "metric": "water_depth", "time": "2026-06-01T20:15:00+08:00",'
     ' "value": 12.5, "unit": "cm"}',
     "event": '{"device": "CAM-1", "class": "road_flooding", "time": "2026-06-01T20:15:00+08:00",'
     ' "confidence": 0.9}',
+    "report": '{"kind": "road_flooding", "by": "12345", "time": "2026-06-01T20:15:00+08:00", "place": "UP-003"}',
+    "warning": '{"warning_id": "W-1", "event": "rainstorm", "level": 2, "from": "2026-06-01T20:15:00+08:00",'
+    ' "until": "2026-06-02T02:15:00+08:00"}',
 }
 
 
@@ -325,7 +387,14 @@ def _fits(value: object, wanted: str) -> bool:
         return isinstance(value, str)
     if wanted == "a number":
         return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 3
+    if wanted == "true or false":
+        return isinstance(value, bool)
+    if wanted.startswith("an array"):
+        inner = "a text" if wanted == "an array of texts" else "0"
+        return isinstance(value, list) and all(_fits(one, inner) for one in value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return wanted == "0" or str(value) in wanted
 
 
 def _kind(value: object) -> str:

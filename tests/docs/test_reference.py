@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from ingest import mapping
-from ingest.rows import Event, Reader, Row
+from ingest.rows import Event, Notice, Reader, Row, Said
 from yiwang import codec, frames
 from yiwang.domains import compile_rules, load_rules
 from yiwang.settings import Settings
@@ -107,6 +107,10 @@ def test_example_rows_are_right() -> None:
         assert not Reader(Row, "reading").read(text.encode(), "array").rejected
     for text in blocks("http-ingest.md", "json events"):
         assert not Reader(Event, "event").read(text.encode(), "array").rejected
+    for text in blocks("http-ingest.md", "json reports"):
+        assert Reader(Said, "report").read(text.encode(), "array").rejected == []
+    for text in blocks("http-ingest.md", "json warnings"):
+        assert Reader(Notice, "warning").read(text.encode(), "array").rejected == []
 
 
 def test_the_example_mapping_is_right(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from ingest.deadletters import DeadLetters
 from ingest.feeder import Feeder
 from ingest.intake import Intake
 from tests.ingest.producer import FakeProducer
-from tests.ingest.town import LIMITS, NOW_NS, array, catalogue, event, lines, row
+from tests.ingest.town import LIMITS, NOW_NS, array, catalogue, event, lines, report, row, warning
 from yiwang import codec
 from yiwang.clock import ManualClock
-from yiwang.model import VideoEvent
+from yiwang.model import Report, VideoEvent
+from yiwang.model import Warning as OutsideWarning
 from yiwang.topics import Topics
 
 JSON = {"content-type": "application/json"}
@@ -110,6 +111,19 @@ async def test_video_events_become_messages_of_the_feed(server: Server) -> None:
     assert isinstance(message, VideoEvent)
     assert message.device == "CAM-1"
     assert server.producer.letters[0].source == "http:events"
+
+
+async def test_reports_and_warnings_become_messages_of_the_feed(server: Server) -> None:
+    """POST /v1/reports and /v1/warnings, each with a bad neighbour; a warning goes to every district."""
+    answer = await server.post(array(report(), report(kind="riot")), "/v1/reports")
+    assert (answer.json()["accepted"], answer.json()["rejected"][0]["code"]) == (1, "report.unknown_kind")
+    answer = await server.post(array(warning(), warning(event="eclipse")), "/v1/warnings")
+    assert (answer.json()["accepted"], answer.json()["rejected"][0]["code"]) == (1, "warning.unknown_event")
+    sent = [codec.decode_feed(payload) for _, payload, *_ in server.producer.sent]
+    assert [type(m) for m in sent] == [Report, OutsideWarning, OutsideWarning]
+    assert [x.source for x in server.producer.letters] == ["http:reports", "http:warnings"]
+    counters = (await server.client.get("/v1/counters")).json()["sources"]
+    assert counters["http:warnings"] == {"accepted": 1, "rejected": {"warning.unknown_event": 1}}
 
 
 async def test_broken_json_is_refused_with_the_position_and_kept(server: Server) -> None:
