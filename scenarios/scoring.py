@@ -12,6 +12,9 @@ calibration. A raised incident **covers** a truth when all of this holds:
 * where the truth names ``reasons``, one of them stands in the evidence.
 
 Incidents merged into another are held against the truth as one with it.
+
+A kind whose nature is a **warning** says what is to come: such an incident is right, too, if a truth of its domain at
+the same place holds while it stands or begins within ``AHEAD_S`` after it. That does not find the truth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +23,16 @@ from typing import Any
 
 import msgspec
 
-from scenarios.ground import Ground
+from scenarios.ground import DISTRICT, Ground
 from scenarios.model import Scenario, Truth
 from yiwang.clock import SECOND
 from yiwang.model import Incident, Situation
 
 EARLY_S = 1800.0
 """A warning of a thing may come so long before its first trace; what was raised before that was no warning of it."""
+
+AHEAD_S = 3600.0
+"""What a warning speaks of begins at most so long after it was withdrawn."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,6 +260,7 @@ def _meets(claim: _Claim, truth: Truth, scenario: Scenario, ground: Ground, earl
 def _judge(claim: _Claim, truths: list[Truth], near: set[str], scenario: Scenario, ground: Ground) -> Judged:
     must = [t for t in truths if not t.optional]
     may = claim.incident.id in near or bool(truths)
+    came_true = not may and _came_true(claim, scenario, ground)
     return Judged(
         id=claim.incident.id,
         kind=claim.incident.kind,
@@ -262,10 +269,35 @@ def _judge(claim: _Claim, truths: list[Truth], near: set[str], scenario: Scenari
         opened_ns=claim.parts[0].opened_ns,
         raised_ns=claim.raised_ns,
         confidence=claim.confidence,
-        verdict="right" if must else "optional" if may else "false",
+        verdict="right" if must or came_true else "optional" if may else "false",
         truths=tuple(t.id for t in truths),
         merged=any(_different(a, b, scenario) for i, a in enumerate(must) for b in must[i + 1 :]),
     )
+
+
+def _came_true(claim: _Claim, scenario: Scenario, ground: Ground) -> bool:
+    """Whether a warning's matter happened; False for incidents that are no warnings."""
+    kind = ground.domains.kinds.get(claim.incident.kind)
+    if kind is None or kind.nature != "warning":
+        return False
+    ahead = round(AHEAD_S * SECOND)
+    begun = claim.parts[0].opened_ns
+    return any(
+        ground.domain(t.kind) == kind.domain
+        and t.district == claim.incident.district
+        and _meeting(claim.spots, ground.spots_of_truth(t), ground)
+        and t.extent_ns[1] >= begun
+        and (claim.until_ns is None or t.begin_ns <= claim.until_ns + ahead)
+        for t in scenario.truth
+    )
+
+
+def _meeting(a: frozenset[str], b: frozenset[str], ground: Ground) -> bool:
+    """Whether two sets of spots have one in common, a zone being where its places are."""
+    if DISTRICT in a | b or a & b:
+        return True
+    zones = {ground.zone_of.get(spot, spot) for spot in b}
+    return bool(a & zones or {ground.zone_of.get(spot, "") for spot in a} & b)
 
 
 def _different(a: Truth, b: Truth, scenario: Scenario) -> bool:

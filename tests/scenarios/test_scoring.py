@@ -162,3 +162,15 @@ def test_two_places_in_one_incident_are_merged(base: Scenario) -> None:
     assert score(with_truth(base, *truths), [both]).merged == ("I-1",)
     known = truth("a", 0, 100, also=("Q",)), truth("b", 0, 100, place="Q")
     assert score(with_truth(base, *known), [both]).merged == ()
+
+
+def test_a_warning_is_right_if_it_comes_true(base: Scenario) -> None:
+    """A forecast before a flood at the same place is right without finding it; one that nothing follows is false."""
+    flood = truth("a", 3000, 3100)
+    ahead = incident("I-1", 2000, 2500, {2000: 3}, kind="water_logging_forecast")
+    result = score(with_truth(base, flood), [ahead])
+    assert (result.missed, result.false, result.incidents[0].verdict) == (1, (), "right")
+    nothing = incident("I-1", 2000, 2500, {2000: 3}, kind="water_logging_forecast", place="Q")
+    assert score(with_truth(base, flood), [nothing]).false == ("I-1",)
+    late = incident("I-1", 3200, 3300, {3200: 3}, kind="water_logging_forecast")
+    assert score(with_truth(base, flood), [late]).false == ("I-1",)
