@@ -105,7 +105,7 @@ class Jump:
     100 readings (a step counts at most three times S), L of the last four, and gap the intervals since the last reading,
     at most 9, by the series' own mean interval. It is a **spike** if within three readings one is back within 35 % of the height, and the height is
     ``z * max(S, share * |r|)`` and, in these units, 1.5 times what lately came and went without being one, so that a step in a long tail
-    of noise is none. If five readings have
+    of noise is none. If five readings (and ``settle_s``) have
     stayed away, all within half of the step of the first, none of their own steps above a fifth of it, and the
     step is at least ``shift`` (also from the value before r: at least 70 % of it), the level has **shifted**; otherwise the river has risen, and nothing is said. A reading
     that leaves to the other side while one is away replaces it. After a gap of ``gap_s`` everything begins anew.
@@ -128,6 +128,7 @@ class Jump:
         jump: largest credible step between two readings, unit of the metric; NaN: no doubt;
             where ``spike`` is NaN, too, the whole check is off.
         jump_per_min: what it grows by with each minute between them, unit of the metric.
+        settle_s: how long a value must have stayed away for a shift, besides the five readings, s, 0 to one day.
         rises: 1 where the truth itself may step up and fall again (water in a flood), -1 where down, 0 neither.
         share: share of the value that is noise, 0 to 1: for metrics that range over decades.
         z: how many usual steps a spike is high, 3 to 100.
@@ -172,6 +173,7 @@ class Jump:
     shift: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = NAN
     jump: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = NAN
     jump_per_min: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)] = 0.0
+    settle_s: Annotated[Param, Spec(unit="s", lo=0, hi=86_400, absent=True)] = 0.0
     rises: Annotated[Param, Spec(unit="", lo=-1, hi=1, whole=True)] = 0.0
     share: Annotated[Param, Spec(unit="", lo=0, hi=1, absent=True)] = 0.0
     z: Annotated[Param, Spec(unit="", lo=3, hi=100)]
@@ -295,7 +297,9 @@ class Jump:
         across = away & ~back & ((v > ref) != (gone[:, FIRST] > ref)) & (step > limit)
         leaves = (~away & ~anew & (step > limit)) | across
         stays = away & ~back & ~across
-        settles = stays & (state.away[s] + 1 >= STAYS)
+        count = np.minimum(state.away[s].astype(np.int64) + 1, 200)
+        stayed_ns = t - np.maximum(state.moment[s, LEFT], 0)
+        settles = stays & (count >= STAYS) & (stayed_ns >= nanoseconds(self.settle_s, s))
         accepted = ~leaves & ~(stays & ~settles)
 
         narrow = back & (state.away[s] <= WIDEST)
@@ -321,13 +325,14 @@ class Jump:
         gone[:, NEWEST] = v
         gone[:, LIMIT] = np.where(leaves, limit, gone[:, LIMIT])
         height = np.abs(gone[:, FIRST] - ref)
+        mean = gone[:, STEP] / np.maximum(count - 1, 1)
         # what has left several times of late is in turmoil, as water is in a flood: a step no larger tells nothing
         moved = state.moment[s, MOVED]
         pace_ns = np.rint(state.pace_s[s] * 1e9).astype(np.int64)
         quiet = (moved == NONE) | (state.moment[s, LEFT] - np.maximum(moved, 0) > TURMOIL * pace_ns)
         # a flood does not stand still for hours right after a rise in one step: only where readings are hours apart
-        stands = (gone[:, STEP] / (STAYS - 1) <= height / DEAD) & (gone[:, STRAY] <= 2.0 * height / DEAD)
-        stands &= t - np.maximum(state.moment[s, LEFT], 0) >= LONG_NS
+        stands = (mean <= height / DEAD) & (gone[:, STRAY] <= 2.0 * height / DEAD)
+        stands &= stayed_ns >= LONG_NS
         shift = (
             settles
             & (quiet | (height >= CLEAR * limit))
@@ -336,12 +341,12 @@ class Jump:
         )
         # the last accepted value may have been an outlier itself: what was before it must be as far
         shift &= np.abs(gone[:, FIRST] - state.prior[s]) >= SURE * height
-        shift &= (gone[:, STEP] / (STAYS - 1) <= height / STEADY) & (gone[:, STRAY] <= height * NEAR)
+        shift &= (mean <= height / STEADY) & (gone[:, STRAY] <= height * NEAR)
         gone[:, HEIGHT] = np.where(spike | shift, height, gone[:, HEIGHT])
         state.gone[s] = gone
         state.moment[s, LEFT] = np.where(leaves, t, state.moment[s, LEFT])
         state.moment[s, MOVED] = np.where(settles | back, t, moved)
-        state.away[s] = np.where(leaves, 1, np.where(stays & ~settles, state.away[s] + 1, 0))
+        state.away[s] = np.where(leaves, 1, np.where(stays & ~settles, count, 0))
         state.wait[s] = np.where(spike, SPIKE, np.where(shift, SHIFT, state.wait[s]))
         self._accept(
             state,
@@ -349,7 +354,7 @@ class Jump:
             v[accepted],
             step[accepted],
             (anew | settles)[accepted],
-            gone[accepted, STEP] / (STAYS - 1),
+            mean[accepted],
         )
         return self._doubt(state, s, t, v, leaves & ~across, stays | across | anew, step, gap_s)
 

@@ -15,6 +15,7 @@ from scenarios.generators.shapes import (
     Course,
     bursts,
     daily,
+    fading,
     glitches,
     hours,
     sensed,
@@ -176,7 +177,11 @@ def _water(b: Builder, bad: bool) -> None:
         ph = 7.4 + (0.65 if i == 4 else 0.15) * algae + wander(b.rng, t, 0.05, 7200.0)
         oxygen = 6.0 + (2.2 if i == 4 else 1.0) * algae + wander(b.rng, t, 0.3, 7200.0)
         ammonia = np.maximum(0.45 + wander(b.rng, t, 0.1, 10800.0), 0.05)
-        mud = 18.0 * np.exp(wander(b.rng, t, 0.4, 10800.0)) + 400.0 * bursts(b.rng, t, 0.03, 7200.0)
+        mud = 18.0 * np.exp(wander(b.rng, t, 0.2, 21600.0))
+        for begin in b.rng.uniform(
+            0, 46, b.rng.poisson(1.4)
+        ):  # rain: mud within two hours, clear again in half a day
+            mud += 320.0 * np.clip((h - begin) / 2.0, 0, 1) * np.exp(-np.maximum(h - begin - 2.0, 0) / 5.0)
         salt = 420.0 * np.exp(wander(b.rng, t, 0.05, 36000.0))
         if bad and i == 1:
             ph = ACID.at(h) + wander(b.rng, t, 0.03, 7200.0)
