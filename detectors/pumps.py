@@ -30,7 +30,8 @@ class PumpState:
         value: float64 (n,), that reading.
         idle_ns: int64 (n,), since when the pump should run and does not; NONE.
         weak_ns: int64 (n,), since when it runs without effect; NONE.
-        well_ns: int64 (n,), since when neither is so while something is said; NONE.
+        well_ns: int64 (n,), since when it is in order again while something is said; NONE.
+        weak: bool (n,), whether it was said to run without effect.
         level: int8 (n,), level said; 0 none.
         since_ns: int64 (n,), start of the episode; NONE.
     """
@@ -40,6 +41,7 @@ class PumpState:
     idle_ns: I64
     weak_ns: I64
     well_ns: I64
+    weak: NDArray[np.bool_]
     level: I8
     since_ns: I64
 
@@ -57,7 +59,7 @@ class Pumps:
       ``current_share`` … 2 - ``current_share`` of ``rated_current`` (dry, air-locked, or blocked), for ``weak_s``.
 
     The finding's value is the water level for idle (limit: the start level), the flow or current for weak. It is over
-    when neither has been so for ``hold_s``.
+    when neither has been so for ``hold_s``; after weak it must first run and lift again.
 
     Args:
         start_cm: of this pump, in the sump, cm; NaN: not known. A standby pump has the higher one.
@@ -125,6 +127,7 @@ class Pumps:
             idle_ns=np.full(n, NONE),
             weak_ns=np.full(n, NONE),
             well_ns=np.full(n, NONE),
+            weak=np.zeros(n, np.bool_),
             level=np.zeros(n, np.int8),
             since_ns=np.full(n, NONE),
         )
@@ -207,8 +210,11 @@ class Pumps:
         severe = np.minimum(severe, np.where(weakened, self._param(self.weak_level), np.inf))
         bad = np.isfinite(severe)
         old = state.level[s]
-        well_ns = np.where(bad | (old == 0), NONE, np.where(state.well_ns[s] == NONE, t_ns, state.well_ns[s]))
-        over = ~bad & (old > 0) & ((t_ns - well_ns) / 1e9 >= self._param(self.hold_s))
+        # A pump that lifted nothing is in order again only once it has run and lifted, not while it rests.
+        well = ~bad & (~state.weak[s] | (told & runs & ~weak))
+        begun = np.where(state.well_ns[s] == NONE, np.where(well, t_ns, NONE), state.well_ns[s])
+        well_ns = np.where(bad | (old == 0), NONE, begun)
+        over = (old > 0) & (well_ns != NONE) & ((t_ns - well_ns) / 1e9 >= self._param(self.hold_s))
         worse = bad & ((old == 0) | (severe < old))
         new = np.where(over, 0, np.where(worse, np.where(bad, severe, 0), old)).astype(np.int8)
         state.idle_ns[s], state.weak_ns[s], state.well_ns[s] = (
@@ -216,6 +222,7 @@ class Pumps:
             weak_ns,
             np.where(new == 0, NONE, well_ns),
         )
+        state.weak[s] = (new > 0) & (state.weak[s] | weakened)
         c = np.flatnonzero(new != old)
         if len(c) == 0:
             return NO_FINDINGS

@@ -26,6 +26,7 @@ GENERATORS: dict[str, str] = {
     "sites": "scenarios.generators.sites:sites",
     "lifelines": "scenarios.generators.lifelines:lifelines",
     "quiet_week": "scenarios.generators.quiet_week:quiet_week",
+    "mixed_storm_night": "scenarios.generators.storm_night:mixed_storm_night",
     "traffic_crash": "scenarios.generators.traffic:crash",
     "traffic_breakdown": "scenarios.generators.traffic:breakdown",
     "traffic_rush": "scenarios.generators.traffic:rush_hour",
@@ -39,6 +40,7 @@ GENERATORS: dict[str, str] = {
     "burst_main": "scenarios.generators.floods:burst_main",
     "tide": "scenarios.generators.floods:tide",
     "wet_day": "scenarios.generators.floods:wet_day",
+    "pump_failure": "scenarios.generators.pumping:pump_failure",
 }
 """Name to module and function; a module is imported when its generator is asked for."""
 

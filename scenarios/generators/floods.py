@@ -83,7 +83,7 @@ class Town:
             )
             at = hydrology.sampled(rain, (t_ns - self.b.start_ns) / SECOND)
             value = np.maximum(at * self.rng.normal(1.0, 0.03, len(at)), 0.0)
-            self.b.readings(device, "rain_intensity", t_ns, np.round(value, 1))
+            self.b.readings(device, "rain_intensity", t_ns, hydrology.rounded(value, 1))
         else:
             self._bins(device, kind, rain)
         self._rain_truth(zone, rain, kind)
@@ -120,7 +120,7 @@ class Town:
         kept[max(reset - 1, 0) : reset + 1] = (
             True  # nobody can know what fell before a reset and was not told
         )
-        self.b.readings(device, "rain_total", t_ns[kept], np.round(counter[kept], 1))
+        self.b.readings(device, "rain_total", t_ns[kept], hydrology.rounded(counter[kept], 1))
 
     def _rain_truth(self, zone: str, rain: F64, kind: str) -> None:
         reach = hydrology.reached(self._levels(rain, kind))
@@ -198,7 +198,7 @@ class Town:
         seen = hydrology.gauge(true, self.rng, noise_cm=0.4, resolution_cm=0.1)
         seen[5:] = hydrology.splashes(seen[5:], self.rng, share=cars, least_cm=120.0, most_cm=180.0)
         self.b.device(device, "sonar_water_level", place, mount_height_cm=mount_cm)
-        self.b.readings(device, "water_distance", t_ns, np.round(mount_cm - seen, 1))
+        self.b.readings(device, "water_distance", t_ns, hydrology.rounded(mount_cm - seen, 1))
         self.b.truth(  # a roof in the beam is no flood; that the sensor is called jumpy is right, and need not be
             "sensor_fault", device, 4, self.b.start_ns, self.b.end_ns, within_s=1e6, optional=True
         )
@@ -212,7 +212,7 @@ class Town:
                 self.b.video(device, "road_flooding", t_ns, round(float(self.rng.uniform(0.65, 0.95)), 2))
 
 
-def _storm(rng: np.random.Generator, mm_h: float, begin_min: float, cells: int) -> list[Cell]:
+def storm(rng: np.random.Generator, mm_h: float, begin_min: float, cells: int) -> list[Cell]:
     """A storm of a main cell and weaker ones after it."""
     found = [Cell(begin_min=begin_min, peak_min=float(rng.uniform(14, 22)), mm_h=mm_h)]
     at = begin_min
@@ -248,7 +248,7 @@ def cloudburst(*, start_ns: int, seed: int, duration_s: float) -> Scenario:
     gauges = ("rain_gauge", "bin_rain_gauge", "counting_rain_gauge", "rain_gauge")
     for k, (kind, mm_h) in enumerate(zip(gauges, (95.0, 70.0, 82.0, 9.0), strict=True)):
         zone = f"CA-{k + 1}"
-        cells = _storm(rng, mm_h, float(rng.uniform(15, 40)), 3)
+        cells = storm(rng, mm_h, float(rng.uniform(15, 40)), 3)
         rain = town.rain(zone, cells, kind)
         for i in range(6):
             _site(town, zone, f"{k + 1}{i + 1}", rain, underpass=i < 2)
@@ -295,7 +295,7 @@ def underpass(*, start_ns: int, seed: int, duration_s: float) -> Scenario:
     rng = town.rng
     for k in range(2):
         zone = f"CA-{k + 1}"
-        rain = town.rain(zone, _storm(rng, 85.0, float(rng.uniform(20, 60)), 2))
+        rain = town.rain(zone, storm(rng, 85.0, float(rng.uniform(20, 60)), 2))
         for i in range(4):
             number = f"{k + 1}{i + 1}"
             closure = float(rng.choice([20.0, 25.0, 27.0, 30.0]))
@@ -382,7 +382,7 @@ def tide(*, start_ns: int, seed: int, duration_s: float) -> Scenario:
         town.b.device(f"TG-{k + 1}", "tide_gauge", f"TS-{k + 1}")
         t_ns = town.b.times(300.0, phase_s=float(rng.uniform(0, 300)), jitter_s=3.0, missing=0.01)
         seen = hydrology.sampled(level, (t_ns - start_ns) / SECOND) + rng.normal(0, 0.006, len(t_ns))
-        town.b.readings(f"TG-{k + 1}", "tide_level", t_ns, np.round(seen, 3))
+        town.b.readings(f"TG-{k + 1}", "tide_level", t_ns, hydrology.rounded(seen, 3))
         reach = hydrology.reached({4: level - blue, 3: level - yellow, 2: level - orange, 1: level - red})
         town.b.truth(
             "tide_high",

@@ -173,6 +173,11 @@ def sampled(curve: F64, t_s: F64) -> F64:
     return np.interp(t_s, np.arange(len(curve)) * STEP_S, curve)
 
 
+def rounded(value: F64, digits: int) -> F64:
+    """As a sensor with so many digits says it: float64 (n,)."""
+    return np.asarray(np.round(value, digits), np.float64)
+
+
 def gauge(
     depth_cm: F64,
     rng: np.random.Generator,
