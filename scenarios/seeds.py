@@ -14,6 +14,19 @@ from yiwang.errors import BadInput
 _SEEDED = re.compile(r"(.+)@(\d+)")
 
 
+def check(source: str) -> None:
+    """Whether there is something of that name at all; quick.
+
+    Raises:
+        BadInput: ``scenario.unknown``.
+    """
+    seeded = _SEEDED.fullmatch(source)
+    for name in (source, seeded[1] if seeded else source):
+        if name in files.library() or Path(name).exists():
+            return
+    files.load(source)  # says what there is
+
+
 def load(source: str, *, full: bool = False) -> Scenario:
     """As ``files.load``, and ``NAME@SEED`` besides; the scenario is called so then.
 

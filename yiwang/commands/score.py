@@ -78,7 +78,7 @@ def command(
     """
     from rich.console import Console
 
-    from scenarios import files, floors, scoretables, sets
+    from scenarios import files, floors, scoretables, seeds, sets
     from scenarios.batch import Job
     from scenarios.scorecard import summary
 
@@ -91,6 +91,8 @@ def command(
     before = _json(against, "an earlier --json of this command", needs="details") if against else None
     held = _json(floor, "floors as --write-floor records them", needs="domains") if floor else None
     chosen = sets.load(set_) if set_ else None
+    for name in names:  # before anything is played
+        seeds.check(name)
     lines = bool(findings or incidents)
     _check_html(html, names)
     work = [
