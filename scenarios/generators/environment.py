@@ -15,7 +15,6 @@ from scenarios.generators.shapes import (
     Course,
     bursts,
     daily,
-    fading,
     glitches,
     hours,
     sensed,
@@ -178,11 +177,10 @@ def _water(b: Builder, bad: bool) -> None:
         oxygen = 6.0 + (2.2 if i == 4 else 1.0) * algae + wander(b.rng, t, 0.3, 7200.0)
         ammonia = np.maximum(0.45 + wander(b.rng, t, 0.1, 10800.0), 0.05)
         mud = 18.0 * np.exp(wander(b.rng, t, 0.2, 21600.0))
-        for begin in b.rng.uniform(
-            0, 46, b.rng.poisson(1.4)
-        ):  # rain: mud within two hours, clear again in half a day
+        for begin in b.rng.uniform(0, 46, b.rng.poisson(1.4)):
+            # rain: mud within two hours, clear again in half a day
             mud += 320.0 * np.clip((h - begin) / 2.0, 0, 1) * np.exp(-np.maximum(h - begin - 2.0, 0) / 5.0)
-        salt = 420.0 * np.exp(wander(b.rng, t, 0.05, 36000.0))
+        salt = 420.0 * np.exp(wander(b.rng, t, 0.03, 72000.0))
         if bad and i == 1:
             ph = ACID.at(h) + wander(b.rng, t, 0.03, 7200.0)
         if bad and i == 2:
@@ -190,7 +188,7 @@ def _water(b: Builder, bad: bool) -> None:
         if bad and i == 3:
             oxygen = np.maximum(BLACK.at(h) + wander(b.rng, t, 0.03, 7200.0), 0.0)
         cleaned = bursts(b.rng, t, 0.04, 1000.0)  # the probe is out of the water for a reading or two
-        ph, oxygen = np.where(cleaned > 0, 5.4, ph), np.where(cleaned > 0, 8.9, oxygen)
+        ph, oxygen = np.where(cleaned > 0, 5.4, ph), np.where(cleaned > 0, oxygen + 2.9, oxygen)
         b.readings(station, "water_ph", t, sensed(b.rng, ph, 0.02, 0.01))
         b.readings(station, "dissolved_oxygen", t, np.maximum(sensed(b.rng, oxygen, 0.05, 0.01), 0))
         b.readings(

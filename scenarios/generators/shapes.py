@@ -55,15 +55,6 @@ def daily(t_ns: I64, h: tuple[float, ...], value: tuple[float, ...]) -> F64:
     return np.interp(of_day(t_ns), h, value, period=24.0)
 
 
-def fading(t_ns: I64, x: F64, tau_s: float) -> F64:
-    """``x`` that rises at once and fades by a factor e in ``tau_s``: mud washed in by a shower; float64 (n,)."""
-    y = x.copy()
-    kept = np.exp(-np.diff(t_ns) / (tau_s * SECOND))
-    for i in range(1, len(y)):  # each value rests on the one before
-        y[i] = max(y[i], y[i - 1] * kept[i - 1])
-    return y
-
-
 def wander(rng: np.random.Generator, t_ns: I64, sd: float, tau_s: float) -> F64:
     """An Ornstein-Uhlenbeck process at irregular times: deviation ``sd``, correlated over ``tau_s``; float64 (n,)."""
     n = len(t_ns)
