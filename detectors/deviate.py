@@ -69,7 +69,8 @@ class Deviate(Quiet):
         max(B + least, max W + max(margin, deviates * max S))      maxima over it and its two neighbours
 
     Where the half hour is not known yet (the first day) it is ``max(B + 1.6 least, y of the last hour + least)``, and what
-    is said has confidence 0.6: a first rush hour and a crash look alike. A finding opens when y has been above the limit
+    is said has confidence 0.6: a first rush hour and a crash look alike; 0.68 until the third day is over, then 0.84 rising
+    to 0.95. A finding opens when y has been above the limit
     for ``confirm_s``, and is over when y has been below the middle of B and that limit for ``hold_s``. While it is open
     the limit stays, and the half hours learn only up to the limit.
 
@@ -93,18 +94,18 @@ class Deviate(Quiet):
     >>> from yiwang.columns import Readings
     >>> speed = Deviate(worse=-1.0, least=25.0, margin=10.0, deviates=4.0, confirm_s=300.0, hold_s=600.0, level=3.0, isolated=0.0)
     >>> state = speed.start(1)
-    >>> for five in range(3 * 288):
+    >>> for five in range(5 * 288):
     ...     hour = five / 12 % 24
     ...     rush = 45.0 if 7 <= hour < 9 else 0.0
-    ...     kmh = 20.0 if five > 2 * 288 and 12 <= hour < 12.5 else 90.0 - rush
+    ...     kmh = 20.0 if five > 4 * 288 and 12 <= hour < 12.5 else 90.0 - rush
     ...     r = Readings.of([(0, five * 300_000_000_000, kmh, 0)])
     ...     found = speed.step(state, Round(series=r.series, t_ns=r.t_ns, value=r.value, quality=r.quality))
     ...     for i in range(len(found)):
     ...         print("day", five // 288, "hour", round(hour, 2), "level", found.level[i], "sure", found.confidence[i])
     day 0 hour 7.08 level 3 sure 0.6
     day 0 hour 9.17 level 0 sure 0.6
-    day 2 hour 12.08 level 3 sure 0.9
-    day 2 hour 12.67 level 0 sure 0.9
+    day 4 hour 12.08 level 3 sure 0.87
+    day 4 hour 12.67 level 0 sure 0.87
     """
 
     name: ClassVar[str] = "deviate"
@@ -261,5 +262,9 @@ class Deviate(Quiet):
             limit=np.where(on, middle[c], held) * sign,
             reason=np.where(on, 2, np.where(first_day, 1, 0)).astype(np.uint8),
             numbers={"usual": base * sign, "excess": np.abs(y - base)},
-            confidence=np.where(first_day, 0.6, np.minimum(0.95, 0.8 + 0.05 * np.floor(state.days[s]))),
+            confidence=np.where(
+                first_day,
+                0.6,
+                np.where(state.days[s] < 2.99, 0.68, np.minimum(0.95, 0.75 + 0.03 * np.floor(state.days[s]))),
+            ),
         )

@@ -79,9 +79,9 @@ def lay(b: Builder, c: Corridor, demand: F64) -> Field:
     model = simulate(c.road, demand, c.seed)
     seen = measure(c.road, model, c.loops, c.seed + 1)
     register(b, c)
-    for i, at_m in enumerate(c.loops.at_m):
+    for i in range(len(c.loops.at_m)):
         speak(b, c, i, seen)
-        del at_m
+    _dead(b, c, seen)
     for loss in c.road.losses:
         without = replace(c.road, losses=tuple(x for x in c.road.losses if x is not loss))
         calm = simulate(without, demand, c.seed)
@@ -151,6 +151,14 @@ def speak(b: Builder, c: Corridor, i: int, seen: Measured, keep: F64 | None = No
             b.readings(device, metric, t_ns[said], np.round(value[said], 1))
 
 
+def _dead(b: Builder, c: Corridor, seen: Measured) -> None:
+    """Lanes that are silent from the beginning may be named as faulty."""
+    for i in range(len(c.loops.at_m)):
+        for k, device in enumerate(devices(c, i)):
+            if not np.isfinite(seen.flow[:, i, k] if c.per_lane else seen.flow[:, i]).any():
+                b.truth("sensor_fault", device, 3, b.start_ns, b.end_ns, within_s=7200.0, optional=True)
+
+
 def _truth(
     b: Builder, c: Corridor, loss: Loss, model: Field, calm: Field, unseen: Measured, seen: Measured
 ) -> None:
@@ -209,7 +217,7 @@ def crash(
     demand_veh_h: float = 1_150.0,
     second: float = 1.0,
 ) -> Scenario:
-    """Two lanes of three blocked for an hour, kilometres of queue; a quiet second carriageway with a smaller crash.
+    """Two lanes of three blocked for 45 minutes, kilometres of queue; a quiet second carriageway with a smaller crash.
 
     Args:
         start_ns: event time of the first second, about 10 in the morning.
@@ -219,7 +227,7 @@ def crash(
         every_s: reporting interval.
         left: share of capacity that the crash leaves.
         demand_veh_h: per lane.
-        second: 1 for a second crash on the same carriageway, 7 km upstream of the first, half an hour later.
+        second: 1 for a second crash on the same carriageway, 9 km upstream of the first, a quarter of an hour later.
     """
     b = Builder(
         "traffic_crash",
@@ -232,9 +240,9 @@ def crash(
     )
     at_m = 11_000.0 + float(b.rng.uniform(-800, 800))
     begin_s = BACKGROUND_S + float(b.rng.uniform(0, 1200))
-    losses = [Loss(at_m=at_m, begin_s=begin_s, end_s=begin_s + 3600.0, left=left)]
+    losses = [Loss(at_m=at_m, begin_s=begin_s, end_s=begin_s + 2700.0, left=left)]
     if second:
-        losses.append(Loss(at_m=at_m - 9_000.0, begin_s=begin_s + 900.0, end_s=begin_s + 2100.0, left=0.45))
+        losses.append(Loss(at_m=at_m - 9_000.0, begin_s=begin_s + 900.0, end_s=begin_s + 2100.0, left=0.35))
     east = Corridor(
         zone="G1E",
         road=Road(length_m=16_000.0, losses=tuple(losses)),
@@ -393,7 +401,8 @@ def outage(*, start_ns: int, seed: int, duration_s: float = 21_600.0) -> Scenari
             for column in (seen.flow, seen.occupancy, seen.speed):
                 column[rush, i] = 0.0 if fault == "zero" else column[begin - 1, i]
         speak(b, c, i, seen, keep)
-        for device in devices(c, i) if fault and "sensor_fault" in b.domains.kinds else ():
+        for device in devices(c, i) if fault else ():
             times = b.start_ns + np.round(seen.t_s[rush][[0, -1]] * SECOND).astype(np.int64)
-            b.truth("sensor_fault", device, 4, int(times[0]), int(times[1]), within_s=7200.0, optional=True)
+            b.truth("sensor_fault", device, 3, int(times[0]), int(times[1]), within_s=7200.0, optional=True)
+    _dead(b, c, seen)
     return b.build()
