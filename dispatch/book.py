@@ -48,6 +48,7 @@ class Book:
 
     Attributes:
         worse: incidents that were opened, confirmed or reopened, or became more severe, in this call.
+        trusted: devices on which a person found nothing wrong, and the reason for which they had been doubted.
         weather: whether outside warnings have begun or ended in this call.
     """
 
@@ -58,6 +59,7 @@ class Book:
         self._said: list[Body] = []
         self._found: list[Finding] = []
         self.worse: dict[str, None] = {}
+        self.trusted: dict[str, str] = {}
         self.weather = False
 
     def put(self, row: Row) -> None:

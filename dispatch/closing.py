@@ -21,14 +21,15 @@ def close(book: Book, incident: str, *, by: str = "", reason: str, **args: str) 
     """
     state = book.state
     row = state.incidents[incident]
-    live = state.live.pop(incident)
-    for finding, claim in live.items():
+    for finding, claim in state.live.pop(incident).items():
+        # Only a person closes over evidence that is not over, and only as a false alarm.
         del state.found[finding]
         past(book, incident, claim)
-        if reason == "false_alarm":
-            remember(state.dismissed, finding, row.severity)
-            state.reports.pop(finding, None)
-            forget(book, claim.device, finding)
+        remember(state.dismissed, finding, row.severity)
+        state.reports.pop(finding, None)
+        doubt = forget(book, claim.device, finding)
+        if doubt:
+            book.trusted[claim.device] = doubt
     for key in [key for key, owner in state.open.items() if owner == incident]:
         del state.open[key]
     history = grown(row.history, book.step("closed", by, reason=reason, **args))

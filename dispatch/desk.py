@@ -151,6 +151,8 @@ class Desk:
     @staticmethod
     def _finish(book: Book, incident: str = "") -> list[Body]:
         """Do what incidents need after a call, ``incident`` first; what was refused has changed nothing."""
+        for device, reason in book.trusted.items():
+            fusion.weigh_again(book, device, "trusted", reason)
         if incident and incident not in book.worse:
             response.respond(book, incident, worse=False)
         for other in list(book.worse):

@@ -177,7 +177,7 @@ def _doubt(book: Book, plan: Plan, f: Finding) -> None:
     if doubts.get(f.id) == doubt:
         return
     doubts[f.id] = doubt
-    _weigh_again(book, f.device, "doubted", f.reason)
+    weigh_again(book, f.device, "doubted", f.reason)
 
 
 def _strike(book: Book, f: Finding) -> None:
@@ -196,10 +196,10 @@ def _trust_again(book: Book, f: Finding) -> None:
     """A health finding is over: what its device says counts as before."""
     reason = forget(book, f.device, f.id)
     if reason:
-        _weigh_again(book, f.device, "trusted", reason)
+        weigh_again(book, f.device, "trusted", reason)
 
 
-def _weigh_again(book: Book, device: str, what: str, reason: str) -> None:
+def weigh_again(book: Book, device: str, what: str, reason: str) -> None:
     """Judge the incidents anew that rest on a device's evidence."""
     state = book.state
     for row in list(state.incidents.values()):

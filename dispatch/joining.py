@@ -34,7 +34,7 @@ def home(book: Book, plan: Plan, at: str, spot: Spot, f: Finding) -> str:
         return own
     if own and state.incidents[own].split_from:
         return own
-    near = _near(state, plan, spot)
+    near = _near(state, plan, spot, book.t_ns - plan.linger_ns)
     if own and own not in near:
         near.append(own)
     if not near:
@@ -47,8 +47,11 @@ def home(book: Book, plan: Plan, at: str, spot: Spot, f: Finding) -> str:
     return first
 
 
-def _near(state: State, plan: Plan, spot: Spot) -> list[str]:
-    """Open incidents of the kind that have evidence close by; one that a person split off is left alone."""
+def _near(state: State, plan: Plan, spot: Spot, since_ns: int) -> list[str]:
+    """Open incidents of the kind that have evidence close by, live or over since then.
+
+    One that a person split off is left alone.
+    """
     limit = plan.near_m / _DEGREE_M
     wide = limit / max(0.01, cos(radians(spot.lat)))
 
@@ -61,7 +64,8 @@ def _near(state: State, plan: Plan, spot: Spot) -> list[str]:
     for row in state.incidents.values():
         if row.kind != plan.kind or row.state == "closed" or row.split_from:
             continue
-        claims = (*state.live[row.id].values(), *state.past.get(row.id, {}).values())
+        recent = (c for c in state.past.get(row.id, {}).values() if c.t_ns >= since_ns)
+        claims = (*state.live[row.id].values(), *recent)
         if any(close_by(claim) for claim in claims):
             found.append(row.id)
     return found
@@ -187,9 +191,7 @@ def split(book: Book, incident: str, findings: tuple[str, ...], *, by: str) -> s
 
 def follow(state: State, incident: str) -> str:
     """The incident that an incident has become part of, or itself."""
-    for _ in range(MERGED):
-        if incident not in state.merged:
-            break
+    while incident in state.merged:
         incident = state.merged[incident]
     return incident
 

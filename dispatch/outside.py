@@ -63,10 +63,8 @@ def report(book: Book, r: Report) -> str:
         text=r.text,
     )
     book.find(f)
-    incident = fusion.take(book, plan, f, spot)
-    if incident:
-        state.reports[id_] = f
-    return incident
+    state.reports[id_] = f
+    return fusion.take(book, plan, f, spot)
 
 
 def warning(book: Book, w: OutsideWarning) -> None:

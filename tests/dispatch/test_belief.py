@@ -8,7 +8,7 @@ from dispatch.plans import plans_of
 from dispatch.state import Claim, State, Trust
 from tests.dispatch.town import LINGER_S, S, Town, domains, kind, words
 from yiwang.domains import Domains
-from yiwang.model import CloseCase, ConfirmIncident, DismissIncident, Trouble
+from yiwang.model import Acknowledge, CloseCase, ConfirmIncident, DismissIncident, Trouble
 
 PLAN = plans_of(domains())["flood"]
 
@@ -148,7 +148,9 @@ def test_what_was_said_because_of_a_spike_counts_next_to_nothing_and_what_comes_
     town.find(1, device="g1", confidence=0.9)
     flood = town.incident.id
     town.wait(60)
+    town.find(3, "F-9", at="b", device="g2", confidence=0.9)
     town.fault(0, device="g1", reason="fault.spike")
+    assert town.incident.confidence == 0.9
     assert (town.incidents[flood].standing, town.incidents[flood].confidence) == ("candidate", 0.045)
     town.wait(60)
     town.find(2, device="g1", confidence=0.9)
@@ -227,6 +229,27 @@ def test_two_doubted_gauges_together_are_believed(town: Town) -> None:
     assert (row.standing, row.severity) == ("confirmed", 1)
 
 
+def test_two_doubted_gauges_overrule_a_healthy_one(town: Town) -> None:
+    """What each says is too little against it, what both say is believed."""
+    for n in (1, 2):
+        town.fault(3, f"H-{n}", device=f"g{n}", confidence=0.9)
+    town.find(4, "F-0", confidence=0.9)
+    town.find(1, "F-1", device="g1", confidence=0.9)
+    shown = [town.incident.severity]
+    town.find(2, "F-2", device="g2", confidence=0.9)
+    assert [*shown, town.incident.severity] == [4, 2]
+
+
+def test_of_one_source_the_strongest_evidence_that_is_over_counts(town: Town) -> None:
+    """A second, fainter sighting by the same camera takes nothing away."""
+    town.find(3, confidence=0.6, device="cam")
+    town.find(0, device="cam")
+    town.find(3, "F-2", confidence=0.3, device="cam")
+    town.find(0, "F-2", device="cam")
+    town.find(3, "F-3", confidence=0.5, device="g1")
+    assert town.incident.confidence == 0.8
+
+
 def test_health_matters_call_nobody_at_the_desk_and_can_be_dismissed(town: Town) -> None:
     """They are work for maintenance; a person who finds the sensor in order takes the doubt away."""
     town.fault(3, device="g1")
@@ -235,8 +258,8 @@ def test_health_matters_call_nobody_at_the_desk_and_can_be_dismissed(town: Town)
     town.find(2, device="g1", confidence=0.9)
     flood = town.incident.id
     assert town.do(DismissIncident(incident=fault.id)).ok
+    assert (town.incidents[flood].confidence, town.incidents[flood].standing) == (0.9, "confirmed")
     town.fault(3, device="g1", t_s=5)
-    town.find(2, "F-2", device="g1", confidence=0.9)
     assert town.incidents[flood].confidence == 0.9
 
 
@@ -304,6 +327,11 @@ def test_a_person_verifies(town: Town) -> None:
     row = town.incident
     assert (row.standing, row.confidence, row.acknowledged_by) == ("verified", CAP, "desk-0")
     assert row.case
+    town.find(2, "F-2", at="b")
+    town.do(Acknowledge(incident=town.incident.id), "desk-1")
+    town.do(ConfirmIncident(incident=town.incident.id))
+    assert town.incident.acknowledged_by == "desk-1"
+    town.incidents[row.id] = town.incidents.pop(row.id)
     assert len(town.command(ConfirmIncident(incident=row.id))) == 1
     town.find(3, confidence=0.2)
     assert (town.standing, town.incident.confidence) == ("verified", CAP)

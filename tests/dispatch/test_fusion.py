@@ -112,6 +112,13 @@ def test_a_zone_is_one_incident_and_stands_where_it_is_worst() -> None:
     assert [row.place for row in town.incidents.values()] == ["ring", "c"]
 
 
+def test_a_kind_of_the_whole_district_is_one_incident(town: Town) -> None:
+    """Wherever it is said; it stands where it is worst."""
+    town.find(4, kind="siren")
+    town.find(3, "F-2", at="c", kind="siren")
+    assert (len(town.incidents), town.incident.place, town.incident.lon) == (1, "district", 113.2)
+
+
 def test_an_acknowledged_incident_that_rises_is_unacknowledged(town: Town) -> None:
     """Getting worse than ever needs a person's eye again; getting better does not."""
     town.find(3)

@@ -8,6 +8,7 @@ from yiwang.model import (
     Acknowledge,
     CloseCase,
     CommandResult,
+    ConfirmIncident,
     DismissIncident,
     Incident,
     MergeIncidents,
@@ -206,6 +207,60 @@ def test_a_crew_promised_to_a_merged_incident_comes_to_the_other(town: Town) -> 
         SendReceipt(order="O-far", receipt="cancelled", note="false_alarm"),
     )
     assert request.by == "city"
+
+
+def test_what_the_other_had_is_kept(town: Town) -> None:
+    """Verified stays verified; the crew a neighbour promised comes; a case without crews is closed as merged."""
+    town.find(2, "F-0", at="s0", kind="smell")
+    town.find(2, "F-3", at="s3", kind="smell")
+    first, second = town.incidents.values()
+    town.do(ConfirmIncident(incident=second.id))
+    town.do(MergeIncidents(incident=second.id, into=first.id))
+    assert town.incidents[first.id].standing == "verified"
+    assert (town.cases[second.case].result, town.cases[first.case].orders) == ("merged", ())
+    assert "crews_taken" not in words(town.cases[first.case])
+    town.find(1, "F-9", at="s0", kind="leak")
+    town.find(1, "F-8", at="s4", kind="leak")
+    one, other = list(town.incidents)[-2:]
+    asked = next(a for a in town.asked if a.incident == other)
+    answer = SupportAnswer(request=asked.id, incident=other, granted=True, unit="far1", unit_name_zh="远队")
+    assert town.do(answer, "city").ok
+    town.do(MergeIncidents(incident=other, into=one))
+    assert town.incidents[one].support == "远队"
+
+
+def test_evidence_in_both_is_shown_once_and_the_newest_that_is_over_counts(town: Town) -> None:
+    """A warning that stands in both, and a device that spoke in both."""
+    town.warn()
+    for n in (3, 0):
+        town.find(3, f"F-{n}", at=f"s{n}", kind="pool", device="both", t_s=n)
+        town.find(0, f"F-{n}", at=f"s{n}", kind="pool", device="both", t_s=n)
+    second, first = town.incidents
+    town.do(MergeIncidents(incident=second, into=first))
+    assert [e.source for e in town.incidents[first].evidence].count("warning") == 1
+    assert [c.t_ns for c in town.desk._state.past[first].values()] == [3 * S]
+    town.find(3, "F-5", at="s5", kind="pool", device="both", t_s=1)
+    town.find(0, "F-5", at="s5", kind="pool", device="both", t_s=1)
+    third = town.incident.id
+    town.do(MergeIncidents(incident=third, into=first))
+    assert [c.t_ns for c in town.desk._state.past[first].values()] == [3 * S]
+
+
+def test_evidence_over_for_long_is_near_nothing_but_keeps_its_place(town: Town) -> None:
+    """At its own place the incident goes on; next to that a new one begins."""
+    town.find(3, "F-0", at="s0", kind="leak")
+    town.find(3, "F-1", at="s1", kind="leak")
+    town.find(0, "F-1", at="s1", kind="leak")
+    town.wait(LINGER_S + 1)
+    town.find(3, "F-2", at="s2", kind="leak")
+    assert len(town.incidents) == 2
+    first, second = town.incidents
+    town.find(0, "F-2", at="s2", kind="leak")
+    town.wait(LINGER_S)
+    assert town.incidents[second].state == "closed"
+    town.places(place("s1", "", 113.6))  # moved away: near nothing, but still the incident's
+    town.find(3, "F-3", at="s1", kind="leak")
+    assert "F-3" in {e.finding for e in town.incidents[first].evidence}
 
 
 def test_splitting_by_command(town: Town) -> None:

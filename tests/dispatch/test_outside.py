@@ -149,6 +149,18 @@ def test_a_warning_may_begin_later_change_and_be_taken_back(town: Town) -> None:
     assert words(town.incident).count("corroborated") == 1
 
 
+def test_a_warning_leaves_closed_incidents_alone(town: Town) -> None:
+    """One whose case still goes on is not judged any more."""
+    town.find(2, kind="pool")
+    town.receipt(town.order, "accepted")
+    town.find(0, kind="pool")
+    town.wait(LINGER_S)
+    rev = town.incident.rev
+    assert town.state == "closed"
+    town.warn()
+    assert town.incident.rev == rev
+
+
 def test_a_warning_by_the_name_of_a_kind(town: Town) -> None:
     """An event may be an incident kind; one that nobody listens to is told."""
     town.warn(event="smell", level=9)

@@ -147,6 +147,23 @@ def test_the_incident_of_a_second_storm_at_the_same_site_joins_the_second(town: 
     assert town.incidents[town.situation.incidents[1]].state == "open"
 
 
+def test_a_storm_that_comes_back_to_the_same_incidents_is_another(town: Town) -> None:
+    """The situation closed while its incidents lingered; they reopen, and open a situation with an id of its own."""
+    for n in range(3):
+        flood(town, n)
+    for n in range(3):
+        flood(town, n, 0)
+    town.wait(STORM.linger_s)
+    first = town.situation
+    assert first.state == "closed"
+    for n in range(3):
+        flood(town, n)
+    assert town.situation.state == "open"
+    assert town.situation.id != first.id
+    assert len(town.incidents) == 3
+    assert {i.situation for i in town.incidents.values()} == {town.situation.id}
+
+
 def test_acknowledging_a_situation(town: Town) -> None:
     """By its id; worse than ever needs a person's eye again, swinging does not."""
     for n in range(3):

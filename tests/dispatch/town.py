@@ -54,7 +54,7 @@ STORM = SituationKind(
     name=Text("暴雨"),
     sites=3,
     window_s=600,
-    linger_s=900,
+    linger_s=300,
     warnings=("storm", "rainstorm"),
     warning_at=2,
     many={2: 5},
@@ -74,6 +74,7 @@ def domains(version: str = "r1", *, without: tuple[str, ...] = ()) -> Domains:
         kind("gas", skill="gas", support_skill="fire"),
         kind("leak", near_m=300.0, support_skill="drainage"),
         kind("pool", situation="storm", neighbours=0.45),
+        kind("siren", by="district", skill="", category=""),
         kind(
             "fault",
             by="device",
