@@ -90,7 +90,8 @@ class Lane:
         for series, device in watched.items():
             place = book.places.get(device.place)
             metric = book.series[series][1]
-            values = domains.params(self.entry, device, place, metric)
+            # numbers of a metric are those of the one the values are read as: they are in its unit
+            values = domains.params(self.entry, device, place, self.entry.watches[metric].metric)
             scale, offset = domains.transform(self.entry, device, place, metric)
             row = self.row.get(series)
             if row is None:
