@@ -76,6 +76,7 @@ class JumpState:
         moment: int64 (n, 5): when the first of them left (kept afterwards), begin of the episode, last fault in it,
             when ``TAIL`` was learnt, when it last had moved for good or come back.
         wait: uint8 (n,), what waits for the tick: nothing, a spike, a shift.
+        was: uint8 (n,), what the newest leaving turned out to be: likewise.
         spikes: uint8 (n,), spikes in the episode.
         level: int8 (n,), level said; 0 none.
         doubt: bool (n,), whether what was said is a doubt.
@@ -91,6 +92,7 @@ class JumpState:
     gone: F64
     moment: I64
     wait: U8
+    was: U8
     spikes: U8
     level: I8
     doubt: NDArray[np.bool_]
@@ -110,7 +112,8 @@ class Jump:
     step is at least ``shift`` (also from the value before r: at least 70 % of it), the level has **shifted**; otherwise the river has risen, and nothing is said. A reading
     that leaves to the other side while one is away replaces it. After a gap of ``gap_s`` everything begins anew.
 
-    Neither is said if another device of the zone left with the same metric within ``together`` of its intervals: then it was real.
+    Neither is said if another device of the zone did the same with the same metric within ``together`` of its intervals
+    (spikes of water apart: see ``rises``).
     So a wave seen by two gauges is no fault, however fast, and a rise that goes on is none either. In the direction
     ``rises`` a shift is said only where three hours pass in those five readings and all of them lie within a tenth of
     it, steps within a twentieth; a spike only of a single reading that is back within 15 % of its height:
@@ -195,6 +198,7 @@ class Jump:
             gone=np.zeros((n, 8)),
             moment=np.full((n, 5), NONE),
             wait=np.zeros(n, np.uint8),
+            was=np.zeros(n, np.uint8),
             spikes=np.zeros(n, np.uint8),
             level=np.zeros(n, np.int8),
             doubt=np.zeros(n, np.bool_),
@@ -348,6 +352,7 @@ class Jump:
         state.moment[s, MOVED] = np.where(settles | back, t, moved)
         state.away[s] = np.where(leaves, 1, np.where(stays & ~settles, count, 0))
         state.wait[s] = np.where(spike, SPIKE, np.where(shift, SHIFT, state.wait[s]))
+        state.was[s] = np.where(leaves, NOTHING, np.where(spike, SPIKE, np.where(shift, SHIFT, state.was[s])))
         self._accept(
             state,
             s[accepted],
@@ -419,17 +424,21 @@ class Jump:
         return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
 
     def _shared(self, state: JumpState, rows: I64) -> NDArray[np.bool_]:
-        """Of some rows, whether another device's same metric left when they did."""
+        """Of some rows with a fault, whether another device's same metric had the same one at the same time.
+
+        One that only left is no witness: a flood next door does not make a spike true.
+        """
         group, device, left = self._group, self.layout.device, state.moment[:, LEFT]
         asked = np.zeros(1 + group.max(initial=-1), np.bool_)
         asked[group[rows]] = True
-        others = np.flatnonzero(asked[group] & (left != NONE))
+        others = np.flatnonzero(asked[group] & (left != NONE) & (state.was != NOTHING))
         within_s = each(self.together, rows) * state.pace_s[rows]
         within = np.rint(within_s * 1e9).astype(np.int64)[:, None]
         near = np.abs(left[others][None, :] - left[rows][:, None]) <= within
         near &= (group[others][None, :] == group[rows][:, None]) & (
             device[others][None, :] != device[rows][:, None]
         )
+        near &= state.was[others][None, :] == state.wait[rows][:, None]
         shared: NDArray[np.bool_] = near.any(axis=1)
         return shared
 
@@ -444,7 +453,9 @@ class Jump:
             return NO_FINDINGS
         wait = state.wait[rows]
         waits = np.flatnonzero(wait)
-        wait[waits[self._shared(state, rows[waits])]] = NOTHING
+        # two gauges may have seen the same wave; but no water rises and is gone at once, however many say so
+        water = (wait[waits] == SPIKE) & (each(self.rises, rows[waits]) != 0)
+        wait[waits[self._shared(state, rows[waits]) & ~water]] = NOTHING
         shared = (state.wait[rows] != NOTHING) & (wait == NOTHING)
         was, doubt = state.level[rows], state.doubt[rows]
         left, bad, since = state.moment[rows, LEFT], state.moment[rows, BAD], state.moment[rows, SINCE]

@@ -15,6 +15,8 @@ Generator = Callable[..., Scenario]
 GENERATORS: dict[str, str] = {
     "night": "scenarios.night:night",
     "quiet": "scenarios.night:quiet",
+    "sensor_fault_zoo": "scenarios.generators.health:sensor_fault_zoo",
+    "faults_in_flood": "scenarios.generators.health:faults_in_flood",
     "gas_leaks": "scenarios.generators.safety:gas_leaks",
     "fire_panels": "scenarios.generators.panels:fire_panels",
     "crowd_surge": "scenarios.generators.crowd:crowd_surge",
