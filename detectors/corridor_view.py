@@ -194,7 +194,7 @@ def _by_occupancy(
     state: "CorridorState", st: Stations, flow: F64, full: F64, jam_occupancy: F64 | float, since: F64
 ) -> F64:
     """Relative speed from flow and occupancy (speed is as flow by occupancy), or from occupancy alone."""
-    alone = np.where(full > jam_occupancy, jam_occupancy / full, 1.0)
+    alone = np.where(full > jam_occupancy, jam_occupancy / full, np.where(np.isnan(full), np.nan, 1.0))
     row = st.lead
     pace = flow / full
     judged = np.isfinite(pace) & (full >= 3.0)
