@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Annotated, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.latch import NONE, usable
 from detectors.protocol import ALONE, Layout, Param, Spec, specs
@@ -21,6 +22,8 @@ from yiwang.columns import F64, I8, I32, I64, NO_FINDINGS, FindingColumns, Round
 
 DEPTH, RAIN, BINS, TOTAL = range(4)
 """Roles."""
+KEPT = FEATURES + 3
+"""Numbers kept of a forecast that is still to be judged."""
 COVERED = 0.8
 """Share of the forecasts whose error is at most ``error_cm``."""
 NOISE_CM = 5.0
@@ -28,6 +31,8 @@ NOISE_CM = 5.0
 CLIP_CM = 8.0
 """An error is learned from as if it were at most so large: one wave, or a wrong reading, teaches little."""
 
+RUNOFF = 2.0
+"""Centimetres for each mm of rain where nobody knows: only a scale, what it does is learned."""
 TRACE_CM = 0.01
 """A mean depth of the last hour below it is none."""
 LONGEST_MIN = 2_880.0
@@ -46,7 +51,8 @@ class LoggingState(CourseState):
     Attributes:
         learned: float64 (n, 10), what the site's own past adds to the common weights.
         asked_ns: int64 (n, 3), when the forecasts that are still to be judged were made; NONE.
-        asked: float64 (n, 36): for each of them its ten features, the depth then, and the forecast.
+        asked: float64 (n, 39): for each of them its ten features, the depth then, the forecast, the share of rain.
+        rival: float64 (n, 2), running mean errors of the forecasts by the depth alone, and by the rain, cm.
         error: float64 (n,), running 80 % quantile of the forecast's error, cm.
         fall: float64 (n,), running mean of how fast the water falls, cm/min.
         ahead: float64 (n,), forecast depth, cm; NaN while there is none.
@@ -59,6 +65,7 @@ class LoggingState(CourseState):
     learned: F64
     asked_ns: I64
     asked: F64
+    rival: F64
     error: F64
     fall: F64
     ahead: F64
@@ -96,10 +103,13 @@ class Waterlogging:
     At each tick, with x the ten features of the site's course (``waterlogging_course``: trends of the depth over 5, 15
     and 60 min, the depth itself and since when it falls, rain beyond the drains' capacity)::
 
-        forecast = max(0, depth + (w + u) . x)
+        forecast = max(0, depth + (w + u) . x),   w = (1 - p) trend + p rain
 
-    w are weights common to all sites, the detector's parameters; u is the site's own, learned from each forecast once
-    its time has come, by normalised least mean squares, with the error e clipped to 8 cm::
+    Trend and rain are weights common to all sites, the detector's parameters. The first go by the depth alone. The
+    second also by the rain, and are used where a gauge tells it and ``runoff_cm_per_mm`` of the site is known: with
+    a and b the running mean errors of both at the site, p = a^2 / (a^2 + b^2), at first 0.8; so water that does not
+    come from the rain is soon no longer forecast from it. u is the site's own, learned from each forecast once its
+    time has come, by normalised least mean squares, with the error e clipped to 8 cm::
 
         u <- u + S x e / (25 + x . S x),   S = (spread / scale of the feature)^2
 
@@ -116,12 +126,14 @@ class Waterlogging:
         rung_i: depth of level I, cm; NaN: none. Likewise the others.
         lead_s: how far ahead, s. The weights belong to one lead time.
         drain_mm_h: rain that the drains of the site take, mm/h.
-        runoff_cm_per_mm: depth that one mm of rain beyond that gives, cm: catchment by ponding area, by 10.
+        runoff_cm_per_mm: depth that one mm of rain beyond that gives, cm: catchment by ponding area, by 10; NaN: not
+            known, then what rain does at the site is only learned.
         area_m2_per_cm: water surface for each cm of depth, m2.
         fall_cm_min: how fast the water falls before anything is learned of it, cm/min.
         over_cm: depth below which the water counts as gone, cm.
         spread: how far a site's weights may lie from the common ones, cm of forecast for a usual feature.
-        weight_0: w, and likewise the other nine.
+        trend_0: weight of the first feature by the depth alone; likewise the other nine.
+        rain_0: weight of the first feature by the rain; likewise the other nine.
         min_probability: 0 to 1.
         confirm_s: s. Likewise ``hold_s``.
         fresh_s: a sensor silent for longer has no forecast, s.
@@ -132,7 +144,7 @@ class Waterlogging:
     Source: normalised LMS: Nagumo and Noda 1967, Haykin, Adaptive Filter Theory; running quantile: Robbins and Monro
     1951. The four things (place, extent, depth, duration) are those of the Huangpu plan (domain.md H).
 
-    >>> w = {f"weight_{i}": 0.0 for i in range(10)} | {"weight_1": 2.0}
+    >>> w = {f"{of}_{i}": 2.0 * (i == 1) for of in ("trend", "rain") for i in range(10)}
     >>> logging = Waterlogging(rung_iii=15.0, lead_s=1800.0, drain_mm_h=36.0, runoff_cm_per_mm=1.0,
     ...                        area_m2_per_cm=7.0, fall_cm_min=0.2, over_cm=1.0, spread=1.0, min_probability=0.6,
     ...                        confirm_s=60.0, hold_s=600.0, fresh_s=900.0, layout=Layout.apart(1), **w)
@@ -159,21 +171,31 @@ class Waterlogging:
     rung_iv: Rung = NAN
     lead_s: Annotated[Param, Spec(unit="s", lo=60, hi=21_600)]
     drain_mm_h: Annotated[Param, Spec(unit="mm/h", lo=0, hi=1_000)]
-    runoff_cm_per_mm: Annotated[Param, Spec(unit="cm/mm", lo=0, hi=1_000)]
+    runoff_cm_per_mm: Annotated[Param, Spec(unit="cm/mm", lo=0, hi=1_000, absent=True)]
     area_m2_per_cm: Annotated[Param, Spec(unit="m2/cm", lo=0, hi=1e6, absent=True)]
     fall_cm_min: Annotated[Param, Spec(unit="cm/min", lo=0.001, hi=100)]
     over_cm: Annotated[Param, Spec(unit="cm", lo=0, hi=100)]
     spread: Annotated[Param, Spec(unit="cm", lo=0, hi=100)]
-    weight_0: Weight
-    weight_1: Weight
-    weight_2: Weight
-    weight_3: Weight
-    weight_4: Weight
-    weight_5: Weight
-    weight_6: Weight
-    weight_7: Weight
-    weight_8: Weight
-    weight_9: Weight
+    trend_0: Weight
+    trend_1: Weight
+    trend_2: Weight
+    trend_3: Weight
+    trend_4: Weight
+    trend_5: Weight
+    trend_6: Weight
+    trend_7: Weight
+    trend_8: Weight
+    trend_9: Weight
+    rain_0: Weight
+    rain_1: Weight
+    rain_2: Weight
+    rain_3: Weight
+    rain_4: Weight
+    rain_5: Weight
+    rain_6: Weight
+    rain_7: Weight
+    rain_8: Weight
+    rain_9: Weight
     min_probability: Annotated[Param, Spec(unit="", lo=0, hi=1)]
     confirm_s: Duration
     hold_s: Duration
@@ -189,7 +211,7 @@ class Waterlogging:
         return rows
 
     @cached_property
-    def _own(self) -> dict[str, F64]:
+    def own(self) -> dict[str, F64]:
         """The parameters of the sites: name to float64 (m,)."""
         return {
             name: np.broadcast_to(np.asarray(getattr(self, name), np.float64), len(self.layout))[self.sites]
@@ -198,15 +220,26 @@ class Waterlogging:
 
     @cached_property
     def _lead_ns(self) -> I64:
-        return np.rint(self._own["lead_s"] * 1e9).astype(np.int64)
+        return np.rint(self.own["lead_s"] * 1e9).astype(np.int64)
 
     @cached_property
     def _rungs(self) -> F64:
-        return np.stack([self._own[f"rung_{level}"] for level in ("i", "ii", "iii", "iv")], axis=-1)
+        return np.stack([self.own[f"rung_{level}"] for level in ("i", "ii", "iii", "iv")], axis=-1)
 
     @cached_property
-    def _weights(self) -> F64:
-        return np.stack([self._own[f"weight_{i}"] for i in range(FEATURES)], axis=-1)
+    def _trend(self) -> F64:
+        return np.stack([self.own[f"trend_{i}"] for i in range(FEATURES)], axis=-1)
+
+    @cached_property
+    def _by_rain(self) -> F64:
+        """By the rain less by the depth alone."""
+        return np.stack([self.own[f"rain_{i}"] for i in range(FEATURES)], axis=-1) - self._trend
+
+    @cached_property
+    def runoff(self) -> F64:
+        """Centimetres for each mm at each site, ``RUNOFF`` where it is not known."""
+        given = self.own["runoff_cm_per_mm"]
+        return np.where(np.isnan(given), RUNOFF, given)
 
     @cached_property
     def _gauges(self) -> tuple[I64, I64, I64, I64]:
@@ -238,7 +271,8 @@ class Waterlogging:
             **start_course(n),
             learned=np.zeros((n, FEATURES)),
             asked_ns=np.full((n, SLOTS), NONE),
-            asked=np.zeros((n, SLOTS * (FEATURES + 2))),
+            asked=np.zeros((n, SLOTS * KEPT)),
+            rival=np.tile([2.0, 1.0], (n, 1)),
             error=np.ones(n),
             fall=np.full(n, np.nan),
             ahead=np.full(n, np.nan),
@@ -269,7 +303,7 @@ class Waterlogging:
 
     def tick(self, state: LoggingState, t_ns: int) -> FindingColumns:
         """Learn from the forecasts whose time has come, make the next, and say what lies ahead."""
-        s, own = self.sites, self._own
+        s, own = self.sites, self.own
         if len(s) == 0:
             return NO_FINDINGS
         told_ns = state.t_ns[s]
@@ -295,16 +329,19 @@ class Waterlogging:
 
     def _foresee(self, state: LoggingState, known: I64, rain: F64, t_ns: int) -> None:
         """Course, features, what the past teaches, and the forecast of the sites ``known``."""
-        site, drain = self.sites[known], self._own["drain_mm_h"][known]
+        site, drain = self.sites[known], self.own["drain_mm_h"][known]
         advance(state, site, rain, drain, t_ns)
-        runoff = self._own["runoff_cm_per_mm"][known]
-        x = features(state, site, drain, runoff, ~np.isnan(rain), t_ns)
+        told = ~np.isnan(rain)
+        x = features(state, site, drain, self.runoff[known], told, t_ns)
         depth = np.clip(state.value[site], 0.0, 1e4)
         self._learn(state, known, depth, t_ns)
-        change = ((self._weights[known] + state.learned[site]) * x).sum(axis=1)
+        by_depth, by_rain = (self._trend[known] * x).sum(axis=1), (self._by_rain[known] * x).sum(axis=1)
+        a, b = state.rival[site].T ** 2
+        share = np.where(told & ~np.isnan(self.own["runoff_cm_per_mm"][known]), a / (a + b), 0.0)
+        change = by_depth + share * by_rain + (state.learned[site] * x).sum(axis=1)
         ahead = np.clip(depth + change, 0.0, 1e4)
         state.ahead[site] = ahead
-        self._ask(state, known, x, depth, ahead, t_ns)
+        self._ask(state, known, np.concatenate((x, np.stack((depth, ahead, share), axis=1)), axis=1), t_ns)
 
     def _rain(self, state: LoggingState, t_ns: int) -> F64:
         """Rain at each site now: float64 (m,), mm/h; NaN where no gauge tells."""
@@ -333,36 +370,36 @@ class Waterlogging:
             due = due[age[due] <= self._lead_ns[known[due]] // 5]  # else ticks are too far apart to judge it
             k, now = known[due], depth[due]
             rows = self.sites[k]
-            at = slot * (FEATURES + 2)
-            part = state.asked[rows, at : at + FEATURES + 2]
-            x, then, said = part[:, :FEATURES], part[:, FEATURES], part[:, FEATURES + 1]
+            kept = state.asked[rows, slot * KEPT : (slot + 1) * KEPT]
+            x, (then, said, share) = kept[:, :FEATURES], kept[:, FEATURES:].T
             error = state.error[rows]
             step = np.where(np.abs(now - said) > error, COVERED, COVERED - 1.0) * 0.05 * (error + 1.0)
             state.error[rows] = np.maximum(error + step, 0.05)
-            change = ((self._weights[k] + state.learned[rows]) * x).sum(axis=1)
+            by_depth, by_rain = (self._trend[k] * x).sum(axis=1), (self._by_rain[k] * x).sum(axis=1)
+            rivals = np.abs(np.stack((now - then - by_depth, now - then - by_depth - by_rain), axis=1))
+            state.rival[rows] += 0.2 * (np.maximum(rivals, 0.1) - state.rival[rows])
+            change = by_depth + share * by_rain + (state.learned[rows] * x).sum(axis=1)
             missed = np.clip(now - then - change, -CLIP_CM, CLIP_CM)
-            gain = (self._own["spread"][k][:, None] / SCALE) ** 2 * x
+            gain = (self.own["spread"][k][:, None] / SCALE) ** 2 * x
             state.learned[rows] += gain * (missed / (NOISE_CM**2 + (gain * x).sum(axis=1)))[:, None]
-            fell = (then - now) / (self._own["lead_s"][k] / 60.0)
-            fall = np.where(np.isnan(state.fall[rows]), self._own["fall_cm_min"][k], state.fall[rows])
+            fell = (then - now) / (self.own["lead_s"][k] / 60.0)
+            fall = np.where(np.isnan(state.fall[rows]), self.own["fall_cm_min"][k], state.fall[rows])
             falling = (fell > 0) & (now > 0)
             state.fall[rows] = np.where(falling, fall + 0.2 * (fell - fall), fall)
 
-    def _ask(self, state: LoggingState, known: I64, x: F64, depth: F64, ahead: F64, t_ns: int) -> None:
+    def _ask(self, state: LoggingState, known: I64, kept: F64, t_ns: int) -> None:
         """Keep a forecast to be judged, every third of a lead time; of dry sites that stay dry none."""
         site = self.sites[known]
         asked_ns = state.asked_ns[site]
         newest = asked_ns.max(axis=1)
         free = asked_ns == NONE
         due = free.any(axis=1) & ((newest == NONE) | (t_ns - newest >= self._lead_ns[known] // SLOTS))
-        rows = np.flatnonzero(due & ((depth > 0) | (ahead > 0)))
+        rows = np.flatnonzero(due & (kept[:, FEATURES : FEATURES + 2] > 0).any(axis=1))
         if len(rows) == 0:
             return
         slot = free[rows].argmax(axis=1)
         state.asked_ns[site[rows], slot] = t_ns
-        kept = np.concatenate((x[rows], depth[rows, None], ahead[rows, None]), axis=1)
-        columns = slot[:, None] * (FEATURES + 2) + np.arange(FEATURES + 2)
-        state.asked[site[rows, None], columns] = kept
+        state.asked[site[rows, None], slot[:, None] * KEPT + np.arange(KEPT)] = kept[rows]
 
     def _probability(self, ahead: F64, rung: F64, error: F64) -> F64:
         """That the depth will be at least ``rung``, if the forecast's errors are Laplace with that 80 % quantile."""
@@ -373,7 +410,7 @@ class Waterlogging:
 
     def _say(self, state: LoggingState, k: I64, t_ns: int) -> FindingColumns:
         """Hold the forecasts of the sites ``k`` against their rungs."""
-        s, own, rungs = self.sites[k], self._own, self._rungs[k]
+        s, own, rungs = self.sites[k], self.own, self._rungs[k]
         ahead, error = state.ahead[s], state.error[s]
         now = np.clip(state.value[s], 0.0, 1e4)
         with np.errstate(invalid="ignore"):
@@ -421,7 +458,7 @@ class Waterlogging:
 
     def forecast(self, state: LoggingState) -> SiteForecast:
         """The forecast of all sites as of the newest tick, in the order of ``sites``; changes nothing."""
-        s, own = self.sites, self._own
+        s, own = self.sites, self.own
         ahead = state.ahead[s]
         now = np.where(np.isnan(ahead), np.nan, np.clip(state.value[s], 0.0, 1e4))
         deepest = np.maximum(now, ahead)
@@ -440,6 +477,10 @@ class Waterlogging:
             extent_m2=deepest * own["area_m2_per_cm"],
             duration_min=np.where(np.isnan(ahead), np.nan, np.minimum(duration, LONGEST_MIN)),
         )
+
+    def rain_known(self, state: LoggingState, t_ns: int) -> NDArray[np.bool_]:
+        """Whether a gauge tells the rain of each site: bool (m,)."""
+        return ~np.isnan(self._rain(state, t_ns))
 
     def gauge(self, state: LoggingState) -> tuple[F64, F64]:
         """The forecast depth of each series, and the lowest rung."""

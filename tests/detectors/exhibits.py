@@ -115,7 +115,11 @@ _LOGGING = same(
     confirm_s=60.0,
     hold_s=600.0,
     fresh_s=900.0,
-    **{f"weight_{i}": w for i, w in enumerate((2.4, 0.5, 0.0, -0.1, 0.3, -0.4, -1.0, 0.8, 0.1, 0.1))},
+    **{
+        f"{of}_{i}": w
+        for of in ("trend", "rain")
+        for i, w in enumerate((2.4, 0.5, 0.0, -0.1, 0.3, -0.4, -1.0, 0.8, 0.1, 0.1))
+    },
 )
 
 
