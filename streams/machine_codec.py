@@ -20,7 +20,7 @@ from yiwang.registry import Registry, Rules
 if TYPE_CHECKING:
     from streams.machine import DistrictMachine
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"YWM"
 
 
