@@ -13,6 +13,8 @@ from yiwang.columns import F64, I64, NO_FINDINGS, FindingColumns, Round
 
 Fall = Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)]
 NAN = float("nan")
+_NEVER = -(1 << 62)
+"""So long ago that any time since is a gap, and still a difference of int64."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class DropState(LatchState):
 
     Attributes:
         usual: float64 (n,), the reference; NaN before the first reading.
-        seen_ns: int64 (n,), newest reading that was used; NONE.
+        seen_ns: int64 (n,), newest reading that was used; before the first, long ago.
         began_ns: int64 (n,), newest moment at which the reference was not held; NONE.
     """
 
@@ -99,6 +101,24 @@ class Drop(Quiet):
         )
 
     @cached_property
+    def _gap_ns(self) -> Param:
+        return np.asarray(self.gap_s) * 1e9 if np.ndim(self.gap_s) else self.gap_s * 1e9
+
+    @cached_property
+    def _memory_ns(self) -> Param:
+        return np.asarray(self.memory_s) * 1e9 if np.ndim(self.memory_s) else self.memory_s * 1e9
+
+    @cached_property
+    def _slew_per_ns(self) -> Param:
+        return (
+            np.asarray(self.slew_per_min) / 60e9 if np.ndim(self.slew_per_min) else self.slew_per_min / 60e9
+        )
+
+    @cached_property
+    def _some_upward(self) -> bool:
+        return bool(np.any(self.upward))
+
+    @cached_property
     def _sign(self) -> Param:
         return 1.0 - 2.0 * np.asarray(self.upward) if np.ndim(self.upward) else 1.0 - 2.0 * self.upward
 
@@ -108,7 +128,7 @@ class Drop(Quiet):
         return DropState(
             **{f.name: getattr(calm, f.name) for f in fields(calm)},
             usual=np.full(n, np.nan),
-            seen_ns=np.full(n, NONE),
+            seen_ns=np.full(n, _NEVER),
             began_ns=np.full(n, NONE),
         )
 
@@ -118,22 +138,22 @@ class Drop(Quiet):
         if not good.all():
             r = Round(series=r.series[good], t_ns=r.t_ns[good], value=r.value[good], quality=r.quality[good])
         s, t, v = r.series, r.t_ns, r.value
-        usual, seen = state.usual[s], state.seen_ns[s]
-        known = seen != NONE
-        dt = np.where(known, t - seen, 0)
+        usual = state.usual[s]
+        dt = t - state.seen_ns[s]
         state.seen_ns[s] = t
-        usual = np.where(known & (dt <= _ns(at(self.gap_s, s))), usual, v)
-        fall = (usual - v) * at(self._sign, s)
-        turned = latch.step(self._bank, state, r, fall)
+        afresh = dt > at(self._gap_ns, s)
+        if afresh.any():
+            usual[afresh] = v[afresh]
+        fall = usual - v
+        turned = latch.step(self._bank, state, r, fall * at(self._sign, s) if self._some_upward else fall)
         # the reference of the calm goes along; of the others it is held, but not for ever
+        step = at(self._slew_per_ns, s) * dt
         held = state.busy[s]
         if held.any():
             began = np.where(held, np.where(state.began_ns[s] == NONE, t, state.began_ns[s]), NONE)
             state.began_ns[s] = began
-            held &= t - began < _ns(at(self.memory_s, s))
-        step = at(self.slew_per_min, s) * (dt / 60e9)
-        step = np.where(held, 0.0, step)
-        state.usual[s] = usual + np.clip(v - usual, -step, step)
+            step[held & (t - began < at(self._memory_ns, s))] = 0.0
+        state.usual[s] = usual - np.minimum(np.maximum(fall, -step), step)
         if turned is None:
             return NO_FINDINGS
         value = v[turned.rows]
@@ -149,7 +169,3 @@ class Drop(Quiet):
             reason=(np.where(turned.rose, 0, 1) + np.where(up, 2, 0)).astype(np.uint8),
             numbers={"usual": usual[turned.rows]},
         )
-
-
-def _ns(seconds: Param) -> I64 | F64:
-    return np.asarray(seconds) * 1e9
