@@ -204,7 +204,8 @@ def _numbers(column: Column) -> tuple[F64, Mask]:
 
 def _numbers_of(n: int, skipped: list[Skipped]) -> I64:
     """Rows of the file of ``n`` rows that were read, those that were skipped between them."""
-    return np.setdiff1d(np.arange(2, n + len(skipped) + 2), [row for row, _ in skipped])
+    rows = np.arange(2, n + len(skipped) + 2)
+    return np.delete(rows, [row - 2 for row, _ in skipped]) if skipped else rows
 
 
 def _parsed(texts: Column) -> Column:

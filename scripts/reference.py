@@ -128,6 +128,7 @@ MAKERS = {
     **{name: (name, 0, 1) for name in CLASSES},
     "error": ("BadInput", 0, 1),  # yiwang.domains.reader.Node
     "_wrong": ("BadInput", 0, 3),  # detectors.registry
+    "add": ("BadInput", 0, 1),  # scenarios.problems
     "_Wrong": ("row", 1, 2),  # rows of files to import
     "_error": ("answer", 1, 2),  # HTTP answers of the gateway
 }
@@ -209,6 +210,26 @@ NOTES = {
         "trouble",
         "rules in the feed are wrong for this release; the old ones stay in force, args say why",
         "streams/machine.py",
+    ),
+    "scenario.build": (
+        "BadInput",
+        "a generator or importer names a device, place or kind that is not there; the sentence says which",
+        "scenarios/building.py",
+    ),
+    "scenario.event": (
+        "BadInput",
+        "a line of events.jsonl: unknown type, field, device, class, kind, zone or district, a time outside, wrong JSON",
+        "scenarios/events.py",
+    ),
+    "scenario.fault": (
+        "BadInput",
+        "faults: a share that is none, times that go backwards, a device or metric that nobody has",
+        "scenarios/faults.py",
+    ),
+    "scenario.truth": (
+        "BadInput",
+        "a truth: unknown kind, place or district, outside the scenario, ends before it begins, levels in no order",
+        "scenarios/truths.py",
     ),
     "supervise.gave_up": (
         "Unavailable",

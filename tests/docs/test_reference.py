@@ -147,7 +147,7 @@ def test_every_detector_parameter_is_described() -> None:
 
 def test_every_field_of_scenario_files_is_described() -> None:
     """``scenario.yaml`` and its truth have no field that the page does not know."""
-    from scenarios.files import ScenarioFile, TruthLine
+    from scenarios.spec import ScenarioFile, TruthLine
 
     text = (REFERENCE / "scenarios.md").read_text(encoding="utf-8")
     for struct in (ScenarioFile, TruthLine):

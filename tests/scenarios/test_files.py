@@ -86,7 +86,7 @@ def test_a_time_without_zone_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_scenario_lists_the_known_ones() -> None:
     """The error says what there is."""
-    with pytest.raises(BadInput, match="night, quiet") as caught:
+    with pytest.raises(BadInput, match=r"did you mean 'night'\?.* quiet,") as caught:
         files.load("nigth")
     assert caught.value.code == "scenario.unknown"
 
