@@ -46,7 +46,7 @@ class Drift:
     With m the mean over ``window_s``, ``D = m - median(m of the neighbours)``, and U what D was in the first ``window_s``
     (learnt on very slowly), a sensor drifts once ``|D - U| >= drift`` has held for ``hold_s`` and nothing in it was
     fast: a change of D by a quarter of ``drift`` within ``window_s / 4`` is an event of the city, not drift, and nothing
-    is said for ``4 * window_s`` after one. Over below half of ``drift``.
+    is said for ``4 * window_s`` after one; what it has changed for good is then the new U. Over below half of ``drift``.
 
     Args:
         drift: tolerated distance, unit of the metric; NaN: the check is off.
@@ -162,6 +162,10 @@ class Drift:
         learning = t_ns - moment[:, BORN] < window
         usual = np.where(np.isnan(number[:, USUAL]) | learning, apart, number[:, USUAL])
         calm = (moment[:, FAST] == NONE) | (t_ns - np.maximum(moment[:, FAST], 0) >= 4 * window)
+        # what an event has changed for good is how it is now
+        after = calm & (moment[:, FAST] != NONE)
+        usual = np.where(after & (was == 0) & (np.abs(apart - usual) >= limit / 2), apart, usual)
+        moment[:, FAST] = np.where(after, NONE, moment[:, FAST])
         rate = np.clip(passed / (FOREVER * window), 0.0, 1.0)
         usual = usual + np.where(look & calm & (was == 0), rate * (apart - usual), 0.0)
         number[:, USUAL] = usual
