@@ -29,7 +29,7 @@ PRIOR = 8.0
 89 % of its word, three running leave 73 %, so that it confirms nothing alone any more."""
 HALF_NS = 30 * 86_400 * 10**9
 """Verdicts count half after so long: devices are repaired, algorithms replaced."""
-WARNS = {1: 0.6, 2: 0.5, 3: 0.45, 4: 0.3}
+WARNS = {1: 0.55, 2: 0.5, 3: 0.45, 4: 0.3}
 """What an outside warning of each level (red .. blue) in force speaks for an incident of its kind in its zones.
 Proposal: yellow and above confirm what a doubted sensor says; none confirms anything without evidence."""
 HEALTH = "health:"
@@ -160,16 +160,20 @@ def matching(state: State, plan: Plan, zone: str) -> list[OutsideWarning]:
 
 
 def _context(state: State, plan: Plan, incident: str, zone: str) -> dict[str, float]:
-    """What speaks for an incident without being evidence of it: warnings, and its like nearby."""
-    found: dict[str, float] = {}
-    warnings = matching(state, plan, zone)
-    if warnings:
-        found["warning"] = max(WARNS[w.level] for w in warnings)
+    """What speaks for an incident without being evidence of it: warnings, or its like nearby.
+
+    Both have one cause (the rain), so only the stronger counts: together they would confirm a flood of which
+    nobody at the place says anything credible.
+    """
+    neighbour = 0.0
     if plan.neighbours and zone:
         sure = state.sure.get(spot_key(plan.kind, zone), _NO_NAMES)
         if len(sure) > (incident in sure):
-            found["\x1fneighbour"] = plan.neighbours
-    return found
+            neighbour = plan.neighbours
+    warnings = matching(state, plan, zone)
+    if warnings:
+        return {"warning": max(neighbour, *(WARNS[w.level] for w in warnings))}
+    return {"\x1fneighbour": neighbour} if neighbour else {}
 
 
 def _pooled(plan: Plan, best: dict[str, float]) -> float:

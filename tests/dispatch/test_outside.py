@@ -134,16 +134,16 @@ def test_a_warning_raises_what_is_said_in_its_zones(town: Town) -> None:
 
 def test_a_warning_may_begin_later_change_and_be_taken_back(town: Town) -> None:
     """The newest word of one id counts."""
-    town.find(3, kind="pool", confidence=0.3, source="video")
+    town.find(3, kind="pool", confidence=0.35, source="video")
     town.warn(t_ns=50 * S)
-    assert town.incident.confidence == 0.3
+    assert town.incident.confidence == 0.35
     town.wait(50)
-    assert town.incident.confidence == 0.65
+    assert town.incident.confidence == 0.675
     town.warn(level=1)
-    assert town.incident.confidence == pytest.approx(1 - 0.7 * 0.4)
+    assert town.incident.confidence == pytest.approx(1 - 0.65 * 0.45)
     assert (town.incident.evidence[1].level, len(town.incident.evidence)) == (1, 2)
     town.warn(cancelled=True)
-    assert (town.incident.confidence, town.incident.evidence[1].level) == (0.3, 0)
+    assert (town.incident.confidence, town.incident.evidence[1].level) == (0.35, 0)
     town.warn(until_s=1.0)
     assert town.desk._state.warnings == {}
     assert words(town.incident).count("corroborated") == 1
@@ -187,3 +187,12 @@ def test_a_kind_that_leaves_the_rules_keeps_its_reports_until_they_end() -> None
     town.desk.rules(domains("r2", without=("flood",)))
     town.wait(LINGER_S)
     assert town.state == "cleared"
+
+
+def test_rain_alone_speaks_once(town: Town) -> None:
+    """A red warning and a flooded neighbour have one cause: together they confirm no faint word of another place."""
+    town.find(1, kind="pool")
+    town.warn(level=1, areas=("ring",))
+    town.find(3, "F-2", kind="pool", at="b", confidence=0.3)
+    faint = next(i for i in town.incidents.values() if i.place == "b")
+    assert (faint.confidence, faint.standing) == (0.685, "candidate")
