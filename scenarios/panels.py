@@ -151,12 +151,21 @@ def _of_spot(
     said = _episodes(f for f in findings if f.device in here)
     loud = {(f.device, f.metric) for f, _ in said}
     entries = [e for e in ground.domains.detectors if e.kind == kind]
+    seen: dict[int, tuple[I64, F64]] = {}
+    places = {p.id: p for p in registry.places}
     per_metric: dict[str, list[tuple[Device, int]]] = defaultdict(list)
     for id_ in sorted(here):
         device = by_device[id_]
         for series in device.series:
-            if series.number in signals and any(e.reads(device.kind, series.metric) for e in entries):
-                per_metric[series.metric].append((device, series.number))
+            entry = next((e for e in entries if e.reads(device.kind, series.metric)), None)
+            if entry is None or series.number not in signals:
+                continue
+            # what reads as another metric is shown as that (a sonar's distance as a depth)
+            scale, offset = ground.domains.transform(entry, device, places.get(device.place), series.metric)
+            t_ns, value = signals[series.number]
+            seen[series.number] = t_ns, value * scale + offset
+            target = entry.watches[series.metric].metric or series.metric
+            per_metric[target].append((device, series.number))
     judged = {j.id: j for j in score.incidents}
     truths = tuple(
         t
@@ -168,7 +177,6 @@ def _of_spot(
         for i in played.incidents
         if i.kind == kind and i.district == district and spot in ground.spots(i)
     )
-    places = {p.id: p for p in registry.places}
     named = places.get(spot)
     found = []
     for metric, numbered in sorted(per_metric.items(), key=lambda m: m[0].startswith(VIDEO_PREFIX)):
@@ -183,7 +191,7 @@ def _of_spot(
                 metric=known.name,
                 unit=known.unit,
                 video=metric.startswith(VIDEO_PREFIX),
-                lines=tuple((d.id, *signals[n]) for d, n in shown),
+                lines=tuple((d.id, *seen[n]) for d, n in shown),
                 gauges=_gauges(traces, district, shown, {e.id for e in entries}),
                 limits=_limits(
                     ground, [f for f, _ in said if f.metric == metric], entries, shown[0][0], metric, places

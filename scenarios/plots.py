@@ -108,12 +108,17 @@ def _signal(panel: Panel, x: Axis, top: float) -> Iterator[str]:
                     yield f'<line class="sig s{i}" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{axis(0):.1f}" y2="{axis(v):.1f}">{label}</line>'
         else:
             yield f'<path class="sig s{i}" d="{path(t_ns, value, x, axis)}">{label}</path>'
+    labelled: list[tuple[float, float]] = []
     for level, limit in panel.limits:
         if axis.lo <= limit <= axis.hi:
             yy = axis(limit)
+            at = WIDTH - RIGHT - 4.0
+            while any(abs(yy - other) < 11 and at == x_other for other, x_other in labelled):
+                at -= 48  # beside the one that is in the way
+            labelled.append((yy, at))
             yield f'<line class="limit c{level}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{yy:.1f}" y2="{yy:.1f}"/>'
             text = f"{ROMAN[level]} {limit:g}".strip()
-            yield f'<text class="num t{level}" x="{WIDTH - RIGHT - 4}" y="{yy - 3:.1f}" text-anchor="end">{text}</text>'
+            yield f'<text class="num t{level}" x="{at:.0f}" y="{yy - 3:.1f}" text-anchor="end">{text}</text>'
     crowded = sum(panel.begin_ns <= f.t_ns <= panel.end_ns for f, _ in panel.findings) > CROWD
     for finding, _ in () if crowded else panel.findings:
         if panel.begin_ns <= finding.t_ns <= panel.end_ns and np.isfinite(finding.value):

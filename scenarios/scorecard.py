@@ -19,6 +19,7 @@ from scenarios.ground import Ground, watched_h
 from scenarios.model import Scenario
 from scenarios.scoring import Score, score
 from yiwang.clock import iso
+from yiwang.errors import BadInput
 from yiwang.model import Finding
 
 OURS = "ours"
@@ -57,10 +58,21 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate(
     scenario: Scenario, *, baselines: bool = True, probes: Sequence[Probe] = ()
 ) -> tuple[Card, Played]:
-    """Play a scenario directly and make its card."""
+    """Play a scenario directly and make its card.
+
+    Raises:
+        BadInput: ``score.rules`` when the district machines refuse the scenario's rules: then nothing was judged.
+    """
     begin = time.perf_counter()
     played = play(scenario, probes=probes)
     seconds = time.perf_counter() - begin
+    for _, trouble in played.troubles:
+        if trouble.code == "rules.refused":
+            raise BadInput(
+                "score.rules",
+                f"{scenario.name}: its rules are refused: {trouble.args['message']}",
+                scenario=scenario.name,
+            )
     ground = Ground.of(scenario)
     result = score(scenario, played.incidents, played.situations, confidence=played.confidence, ground=ground)
     hours, watched = watched_h(scenario), ground.watched(scenario)

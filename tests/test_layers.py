@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "ingest": {"yiwang", "ingest", "sql"},
     "streams": {"yiwang", "detectors", "dispatch", "streams", "sql"},
     "ws_server": {"yiwang", "dispatch", "sql", "ws_server"},
-    "scenarios": {"yiwang", "scenarios", "ingest", "streams", "sql", "ws_server"},
+    "scenarios": {"yiwang", "scenarios", "detectors", "ingest", "streams", "sql", "ws_server"},
 }
 # The command line and the embedded services are the outermost shell, although they live in the kernel's folder.
 SHELL = ("yiwang/commands/", "yiwang/cli.py", "yiwang/__main__.py", "yiwang/embedded/")

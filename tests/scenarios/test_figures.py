@@ -1,13 +1,18 @@
 """Figures of scoring: shares, delays, calibration, alarm management, and whether one scoring is worse than another."""
 
+import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from scenarios import alarms, figures, floors
 from scenarios.figures import Tally
+from scenarios.scorecard import evaluate
+from tests.scenarios import small
 from tests.scenarios.incidents import T0, at, evidence, incident
 from yiwang.clock import SECOND
+from yiwang.errors import BadInput
 from yiwang.model import Body, Situation
 
 
@@ -190,3 +195,12 @@ def test_a_figure_that_is_gone_is_worse_only_if_more_was_better() -> None:
     """No precision any more means that nothing was raised; no delay means nothing either, and recall tells it."""
     gone = summary() | {"domains": {"flooding": {"recall": 1.0, "false_per_day": 0.5}}}
     assert [d.figure for d in floors.differences(summary(), gone) if d.worse] == ["precision"]
+
+
+def test_refused_rules_are_no_score() -> None:
+    """A scenario whose rules the machines refuse is an error, not a scenario in which all was missed."""
+    one = small.flood()
+    wrong = dataclasses.replace(one, rules=msgspec.structs.replace(one.rules, tick_s=0.0))
+    with pytest.raises(BadInput, match="tick_s") as caught:
+        evaluate(wrong)
+    assert caught.value.code == "score.rules"

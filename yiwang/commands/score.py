@@ -140,6 +140,9 @@ def _run(work: "Sequence[Job]", jobs: int, console: "Console") -> "list[Scored]"
             f"[dim]{card.name}: {counts}  ({card.readings} readings, {card.seconds:.1f} s)[/dim]",
             highlight=False,
         )
+        for code, n in card.troubles.items():
+            if code != "feed.late":  # part of some scenarios
+                console.print(f"{card.name}: trouble {code}, {n} times", highlight=False)
     return done
 
 
