@@ -43,6 +43,7 @@ GENERATORS: dict[str, str] = {
     "tide": "scenarios.generators.floods:tide",
     "wet_day": "scenarios.generators.floods:wet_day",
     "pump_failure": "scenarios.generators.pumping:pump_failure",
+    "swmm_storm": "scenarios.generators.swmm:swmm_storm",
 }
 """Name to module and function; a module is imported when its generator is asked for."""
 

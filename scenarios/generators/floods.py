@@ -74,6 +74,11 @@ class Town:
                 break
         else:
             raise ValueError(f"no rain of {zone} is clear of the table")
+        self.measured_rain(zone, rain, kind)
+        return rain
+
+    def measured_rain(self, zone: str, rain: F64, kind: str) -> None:
+        """The gauge of a zone on which this rain falls, and what is true about it."""
         self.place(f"RS-{zone}", "station", zone, Text(f"{zone} 雨量站", f"{zone} rain station"))
         device = f"RG-{zone}"
         self.b.device(device, kind, f"RS-{zone}")
@@ -87,7 +92,6 @@ class Town:
         else:
             self._bins(device, kind, rain)
         self._rain_truth(zone, rain, kind)
-        return rain
 
     def _levels(self, rain: F64, kind: str) -> dict[int, F64]:
         """Level to a curve that is >= 0 where the level holds, relative to its limit."""
@@ -132,7 +136,7 @@ class Town:
             zone,
             reach.severity,
             self.ns(reach.begin),
-            self.ns(max(reach.end if kind == "rain_gauge" else reach.begin, int(still[-1]))),
+            self.ns(max(reach.begin, int(still[-1]))),  # the sums stay high; it is over when it rains no more
             within_s=150.0 if kind == "rain_gauge" else 700.0,
             district=0,
             reaches_ns={level: self.ns(t) for level, t in reach.first.items()},
@@ -302,7 +306,12 @@ def underpass(*, start_ns: int, seed: int, duration_s: float) -> Scenario:
             ponds: list[Pond] = []
 
             def draw(ponds: list[Pond] = ponds, rain: F64 = rain, i: int = i) -> F64:
-                gain = (float(rng.uniform(5, 9)), float(rng.uniform(2, 4)), float(rng.uniform(1, 2)), 0.2)[i]
+                gain = (
+                    float(rng.uniform(5, 9)),
+                    float(rng.uniform(2, 4)),
+                    float(rng.uniform(1, 3)),
+                    float(rng.uniform(0.02, 0.1)),
+                )[i]
                 ponds.append(
                     Pond(gain=gain, drain_mm_h=float(rng.uniform(25, 50)), lag_min=float(rng.uniform(1.5, 5)))
                 )
