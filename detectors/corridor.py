@@ -22,6 +22,7 @@ class CorridorState:
 
     Attributes:
         t_ns: int64 (n,), newest reading; NONE.
+        born_ns: int64 (n,), first reading; NONE.
         gap_s: float64 (n,), usual time between readings; NaN before the second.
         fast: float64 (n,), mean of the last minute or so; NaN.
         slow: float64 (n,), mean of the last half hour, all but stopped while ``held``; NaN.
@@ -48,6 +49,7 @@ class CorridorState:
     """
 
     t_ns: I64
+    born_ns: I64
     gap_s: F64
     fast: F64
     slow: F64
@@ -149,6 +151,7 @@ class Corridor:
         nan, none, zero, no = np.full(n, np.nan), np.full(n, NONE), np.zeros(n), np.zeros(n, np.bool_)
         return CorridorState(
             t_ns=none,
+            born_ns=none.copy(),
             gap_s=nan,
             fast=nan.copy(),
             slow=nan.copy(),
@@ -186,7 +189,9 @@ class Corridor:
         gap = np.maximum((t - last) / 1e9, 0.0)  # of a first reading it means nothing
         fast, slow = state.fast.take(s), state.slow.take(s)
         away = np.exp(gap / -SMOOTH_S)
-        kept = np.exp(gap * np.where(state.held.take(s), -HELD / SLOW_S, -1.0 / SLOW_S))
+        age = np.maximum((t - state.born_ns.take(s)) / 1e9, 1.0)
+        tau = np.minimum(age, SLOW_S)  # a young mean is that of all there was
+        kept = np.exp(gap * np.where(state.held.take(s), -HELD, -1.0) / tau)
         step = np.where(gap > 4.0 * usual, 0.05, 0.2) * (gap - usual)  # an outage is no new interval
         fast = v + away * (fast - v)
         slow = v + kept * (slow - v)
@@ -197,6 +202,7 @@ class Corridor:
             usual[new] = np.where(second, gap[new], np.nan)
             fast[new] = np.where(second, fast[new], v[new])
             slow[new] = np.where(second, slow[new], v[new])
+            state.born_ns[s[new]] = np.where(second, state.born_ns[s[new]], t[new])
         state.t_ns[s] = t
         state.fast[s] = fast
         state.slow[s] = slow

@@ -245,7 +245,7 @@ def _flow_left(st: Stations, now: F64, before: F64, down: I64) -> F64:
 
 def _hold(state: "CorridorState", st: Stations, v: F64) -> None:
     """Hold the slow means at a slow station and at the three downstream of it, where its discharge passes."""
-    trouble = v < 0.8
+    trouble = v < 0.7
     hold = trouble.copy()
     for back in (1, 2, 3):
         hold[back:] |= trouble[:-back] & (st.zone[back:] == st.zone[:-back])
