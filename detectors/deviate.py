@@ -72,7 +72,7 @@ class Deviate(Quiet):
     is said has confidence 0.6: a first rush hour and a crash look alike; 0.68 until the third day is over, then 0.84 rising
     to 0.95. A finding opens when y has been above the limit
     for ``confirm_s``, and is over when y has been below the middle of B and that limit for ``hold_s``. While it is open
-    the limit stays, and the half hours learn only up to the limit.
+    the limit stays, and half hours that were known learn only up to it.
 
     Args:
         worse: 1 where high is worse (occupancy, travel time), -1 where low is (speed), 0: off.
@@ -218,9 +218,9 @@ class Deviate(Quiet):
         mean = state.total[s] / count
         spread = np.sqrt(np.maximum(state.square[s] / count - mean * mean, 0.0))
         mean = state.base[s] + mean
-        ceiling = np.where(np.isfinite(state.limit[s]), state.limit[s], np.inf)
-        mean = np.where(state.level[s] > 0, np.minimum(mean, ceiling), mean)
         worst, old = state.worst[s, slot], state.spread[s, slot]
+        known = (state.level[s] > 0) & np.isfinite(worst)  # the first day has nothing to be held to
+        mean = np.where(known, np.minimum(mean, state.held[s]), mean)
         rate = np.where(mean > worst, UP, DOWN)
         state.worst[s, slot] = np.where(np.isnan(worst), mean, worst + rate * (mean - worst))
         state.spread[s, slot] = np.where(

@@ -94,6 +94,7 @@ def sumo_corridor(
         zone="S1E",
         road=Road(length_m=length_m, lanes=int(lanes), free_kmh=110.0),
         loops=Loops(at_m=at_m, every_s=every_s),
+        per_lane=not crest,  # where a lane ends there is none to be silent
         seed=seed,
     )
     crash = Blocked(
