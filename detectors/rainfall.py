@@ -50,9 +50,9 @@ class RainRate:
     """Rain sums from sampled intensities, mm/h.
 
     The rain of an interval (t0, t] is v (t - t0), with t - t0 at most ``gap_s``. At each tick, with S_w the rain of
-    the last w hours, level l is reached where ``S_w >= mm_{w}h_l`` for some w while it rains on: at least ``calm_mm`` in the last ``calm_s`` (twice
-    that for an episode to begin); bins of 5 min that lie half inside a window count by half. The level only rises
-    within an episode, which is over when less than ``calm_mm`` fell in ``calm_s``. The finding's value is the sum that decided, its limit the table's, and ``numbers`` hold
+    the last w hours, level l is reached where ``S_w >= mm_{w}h_l`` for some w while it rains on: at least ``calm_mm``
+    in the last ``calm_s``. Bins of 5 min that lie half inside a window count by half. The level only rises within an
+    episode, which is over when it rains on no more. The value is the sum that decided, the limit the table's; ``numbers`` hold
     ``window_h``, ``window_s`` and all sums ``mm_1h`` … ``mm_24h``.
 
     Args:
@@ -84,6 +84,7 @@ class RainRate:
     """
 
     name: ClassVar[str] = "rain_rate"
+    roles: ClassVar[tuple[str, ...]] = ("main",)
     reasons: ClassVar[tuple[str, ...]] = ("rainfall.sum", "rainfall.calm")
     wants_late: ClassVar[bool] = False
 
@@ -149,8 +150,7 @@ class RainRate:
         gap_s = np.where(last_ns == NONE, 0.0, np.minimum((t - last_ns) / 1e9, at(self.gap_s, s)))
         good = (v > 0) & (v <= at(self.most_mm_h, s))
         mm = np.where(good, v * gap_s / 3600.0, 0.0)
-        slot = _open(state, s, _bin(state, s, t))
-        state.mm[s, slot] += mm
+        _pour(state, s, _bin(state, s, t), mm, gap_s * 1e9)
         state.t_ns[s] = t
         rows = np.flatnonzero(mm > 0)
         state.rained_ns[s[rows]] = t[rows]
@@ -167,9 +167,8 @@ class RainRate:
         levels = np.logical_or.reduce(reached, axis=1)
         severe = np.where(levels.any(axis=1), levels.argmax(axis=1) + 1, 0)
         old = state.level[s]
-        # a new episode asks for twice the rain that an old one ends with: drizzle opens and closes nothing
         calm = np.broadcast_to(np.asarray(at(self.calm_mm, s), np.float64), len(s))
-        raining = lately >= np.where(old > 0, calm, 2 * calm)
+        raining = lately >= calm
         new = np.where(raining & (severe > 0) & ((old == 0) | (severe < old)), severe, old)
         new = np.where(raining, new, 0).astype(np.int8)
         c = np.flatnonzero(new != old)
@@ -284,17 +283,7 @@ class RainCounter(RainRate):
         mm = np.where(first | (mm < 0) | (mm > most), 0.0, mm)
         bins = _bin(state, s, t)
         state.t_ns[s], state.last[s] = t, v
-        # over how many bins the rain is spread: the one it ends in, and those the interval covers before it
-        over = np.where(mm > 0, np.minimum(1 + np.maximum(gap_ns // BIN_NS - 1, 0), BINS), 1)
-        slot = _open(state, s, bins)
-        share = mm / over
-        state.mm[s, slot] += share
-        back = 1
-        rows = np.flatnonzero(over > back)
-        while len(rows):  # only after gaps, at most once a bin
-            state.mm[s[rows], (bins[rows] - back) % BINS] += share[rows]
-            back += 1
-            rows = rows[over[rows] > back]
+        _pour(state, s, bins, mm, gap_ns.astype(np.float64))
         rain = np.flatnonzero(mm > 0)
         state.rained_ns[s[rain]] = t[rain]
 
@@ -303,6 +292,20 @@ def _bin(state: RainState, s: I32, t: I64) -> I64:
     """Number of the bin (b - 1, b] x 5 min after the origin that holds t."""
     bins: I64 = -((state.origin_ns[s] - t) // BIN_NS)
     return bins
+
+
+def _pour(state: RainState, s: I32, bins: I64, mm: F64, gap_ns: F64) -> None:
+    """Lay the rain of intervals that end in ``bins`` evenly into these and the bins that the intervals cover."""
+    covered = np.clip(np.rint(gap_ns / BIN_NS), 1, BINS).astype(np.int64)
+    slot = _open(state, s, bins)
+    share = mm / covered
+    state.mm[s, slot] += share
+    back = 1
+    rows = np.flatnonzero(covered > back)
+    while len(rows):  # only where readings are further apart than a bin, at most once a bin
+        state.mm[s[rows], (bins[rows] - back) % BINS] += share[rows]
+        back += 1
+        rows = rows[covered[rows] > back]
 
 
 def _open(state: RainState, s: I32, bins: I64) -> I64:
@@ -329,8 +332,11 @@ def _sums(state: RainState, s: I32, t_ns: int, lately_s: Param) -> tuple[F64, F6
     bins = head - np.arange(BINS)  # newest first
     ago_ns = (t_ns - (origin + bins * BIN_NS)).astype(np.float64)  # of each bin's end
     rain = np.take_along_axis(state.mm[s], bins % BINS, axis=1)
-    windows = [np.full((1, 1), window, np.float64) for window in _WINDOW_NS]
-    windows.append(np.broadcast_to(np.asarray(lately_s, np.float64) * 1e9, len(s))[:, None])
-    inside = [np.clip((window - ago_ns) / BIN_NS, 0.0, 1.0) for window in windows]
+    inside = [np.clip((float(window) - ago_ns) / BIN_NS, 0.0, 1.0) for window in _WINDOW_NS]
+    # the last quarter of an hour that is known of: a gauge that reports each ten minutes is not dry in between
+    lately_ns = np.broadcast_to(np.asarray(lately_s, np.float64) * 1e9, len(s))
+    behind_ns = (t_ns - state.t_ns[s]).astype(np.float64)
+    behind_ns = np.where(behind_ns <= lately_ns, np.maximum(behind_ns, 0.0), 0.0)
+    inside.append(np.clip(((lately_ns + behind_ns)[:, None] - ago_ns) / BIN_NS, 0.0, 1.0))
     *sums, last = ((rain * share).sum(axis=1) for share in inside)
     return np.stack(sums, axis=1), last

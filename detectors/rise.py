@@ -82,6 +82,7 @@ class Rise:
     """
 
     name: ClassVar[str] = "rise"
+    roles: ClassVar[tuple[str, ...]] = ("main",)
     reasons: ClassVar[tuple[str, ...]] = ("rise.near", "rise.over", "rise.silent")
     wants_late: ClassVar[bool] = False
 
