@@ -13,7 +13,7 @@ from yiwang.errors import BadInput
 from yiwang.model import Finding, Trouble
 from yiwang.registry import Registry, Rules
 
-MOST_POINTS = 3600
+MOST_POINTS = 600
 """Grid points that one tick runs at most; of a longer jump only the last."""
 FEED_NS = 300 * 10**9
 """When nothing at all has been read in the district for so long, it is the feed that is silent and not its sensors."""
