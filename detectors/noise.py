@@ -16,6 +16,8 @@ LONG = 32
 """The usual tremor is learnt over so many times ``window_s``, the tremor of now over one."""
 FEW = 10.0
 """Intervals that a window has at least."""
+LOUD = 4.0
+"""What one reversal counts at most in the tremor of now, in limits."""
 MOST = 4.0
 """What one reversal counts at most, in usual tremors, when that is learnt."""
 
@@ -75,7 +77,7 @@ class Noise(Quiet):
     ...               value=np.array([depth]), quality=np.zeros(1, np.uint8))
     ...     for level, since in zip(*(lambda f: (f.level, f.since_ns))(noise.step(state, r))):
     ...         print(minute, "level", level, "since", since // 60_000_000_000)
-    118 level 4 since 108
+    121 level 4 since 111
     """
 
     name: ClassVar[str] = "noise"
@@ -117,13 +119,15 @@ class Noise(Quiet):
         gap_s = (t - np.maximum(state.newest_ns.take(s), 0)) * 1e-9
         window = np.maximum(each(self.window_s, s), FEW * gap_s)
         now, usual = state.now.take(s), state.usual.take(s)
-        now += gap_s / (window + gap_s) * (a - now)
+        ratio = each(self.ratio, s)
+        # one reversal, however high, is a spike; never more than a tenth of it enters
+        now += gap_s / (window + gap_s) * (np.minimum(a, LOUD * ratio * np.maximum(usual, floor)) - now)
         open_ = state.level.take(s) > 0
         np.minimum(a, MOST * usual, out=a)
         usual += gap_s / (window * np.where(open_, 10.0 * LONG, LONG) + gap_s) * (a - usual)
         np.maximum(usual, floor, out=usual)
         state.value[s], state.step[s], state.now[s], state.usual[s], state.newest_ns[s] = v, d, now, usual, t
-        limit = each(self.ratio, s) * usual
+        limit = ratio * usual
         against = np.where(open_, now < limit / 2, now >= limit)
         turn = state.turn_ns.take(s)
         busy = np.flatnonzero(against | (turn != NONE))

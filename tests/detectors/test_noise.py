@@ -25,9 +25,9 @@ def test_a_flood_is_no_noise() -> None:
 
 
 def test_a_single_spike_is_no_noise() -> None:
-    """It is one reversal."""
+    """It is one reversal, however high: a car's roof under a sonar."""
     value = RNG.normal(0, 0.2, 100)
-    value[50] = 20
+    value[50] = 150
     assert feed(NOISE, list(enumerate(value.tolist()))) == []
 
 
