@@ -10,9 +10,12 @@ from scenarios.scoring import score
 FLOODNET = Path(__file__).parents[3] / "shared" / "data" / "floodnet"
 
 
-@pytest.mark.parametrize("name", list(files.library()))
-def test_a_built_in_scenario_meets_its_truth(name: str) -> None:
-    """Every incident found once, in time, at its level, closed once; nothing else raised."""
+@pytest.mark.parametrize("name", ["night", "quiet"])
+def test_a_night_of_the_demo_meets_its_truth(name: str) -> None:
+    """Every incident found once, in time, at its level, closed once; nothing else raised, not even a candidate.
+
+    The rest of the library has candidates and matters that may be raised or not: its floors hold it.
+    """
     scenario = files.load(name)
     incidents, _ = directly.incidents_and_orders(scenario)
     result = score(scenario, incidents)

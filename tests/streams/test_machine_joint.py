@@ -177,7 +177,7 @@ def test_series_of_one_zone_are_seen_together_and_transformed(rules: Rules) -> N
     said = choir(machine.message(Tick(t_ns=T0 + 60 * SECOND)))
     assert [(f.device, f.metric, f.value, f.limit) for f in said] == [
         ("gauge-a", "water_depth", 15.0, 10.0),
-        ("sonar-a", "water_depth", 20.0, 12.0),  # its own metric carries another limit
+        ("sonar-a", "water_depth", 20.0, 10.0),  # judged as a depth: what its own metric carries says nothing here
     ]
     assert [f.confidence for f in said] == [0.25, 0.25]
     assert said[1].numbers["at_m"] == 100.0
