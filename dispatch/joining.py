@@ -137,9 +137,12 @@ def split(book: Book, incident: str, findings: tuple[str, ...], *, by: str) -> s
     live = state.live[incident]
     chosen = tuple(sorted(set(findings)))
     id_ = derive("I", "split", incident, *chosen)
-    if id_ in state.incidents or id_ in state.gone:
-        return id_
     unknown = [f for f in chosen if f not in live]
+    if id_ in state.incidents or id_ in state.gone:
+        if unknown:
+            return id_
+        # It was split off before, and has been merged back since.
+        id_ = derive("I", "split", incident, *chosen, book.t_ns, len(row.merged_from))
     if unknown or not chosen:
         message = f"incident {incident} has no live evidence {', '.join(unknown) or '(none was named)'}"
         raise BadInput("finding.unknown", message, incident=incident, findings=unknown)

@@ -290,6 +290,20 @@ def test_splitting_by_command(town: Town) -> None:
     assert town.incidents[old].merged_from == (new.id,)
 
 
+def test_what_was_merged_back_can_be_split_off_again(town: Town) -> None:
+    """The second time it is a new incident: the first is part of another for good."""
+    town.find(3, "F-0", kind="jam", at="a")
+    town.find(3, "F-1", kind="jam", at="b")
+    old = town.incident.id
+    split = SplitIncident(incident=old, findings=("F-1",))
+    first = town.do(split).args["incident"]
+    assert town.do(MergeIncidents(incident=first, into=old)).ok
+    second = town.do(split).args["incident"]
+    assert second != first
+    assert town.incidents[second].state == "open"
+    assert [e.finding for e in town.incidents[old].evidence] == ["F-0"]
+
+
 def test_what_cannot_be_split(town: Town) -> None:
     """Findings that are not live there, none at all, or all of them."""
     town.find(3, "F-0", at="s0", kind="leak")
