@@ -7,12 +7,15 @@ from dispatch.judging import enter
 from dispatch.state import Claim, remember
 
 
-def close(book: Book, incident: str, *, by: str = "", reason: str, **args: str) -> None:
+def close(
+    book: Book, incident: str, keys: list[str] | None = None, /, *, by: str = "", reason: str, **args: str
+) -> None:
     """Close an incident for good.
 
     Args:
         book: of this call.
         incident: open or cleared.
+        keys: what it holds in ``open``, where that has been looked up.
         by: who says so, empty for the evidence itself.
         reason: ``evidence``, ``unconfirmed`` (a candidate whose evidence is over), ``merged`` or ``false_alarm``.
             After a false alarm its findings raise nothing until they are over, unless they become more severe than
@@ -30,7 +33,9 @@ def close(book: Book, incident: str, *, by: str = "", reason: str, **args: str) 
         doubt = forget(book, claim.device, finding)
         if doubt:
             book.trusted[claim.device] = doubt
-    for key in [key for key, owner in state.open.items() if owner == incident]:
+    if keys is None:
+        keys = [key for key, owner in state.open.items() if owner == incident]
+    for key in keys:
         del state.open[key]
     history = grown(row.history, book.step("closed", by, reason=reason, **args))
     enter(book, replace(row, state="closed", closed_ns=book.t_ns, history=history))
@@ -38,11 +43,21 @@ def close(book: Book, incident: str, *, by: str = "", reason: str, **args: str) 
 
 def close_over(book: Book) -> None:
     """Close the incidents whose evidence has been over for as long as their kind lingers."""
-    for row in list(book.state.incidents.values()):
+    over: dict[str, list[str]] = {}
+    for row in book.state.incidents.values():
         # A closed one keeps its cleared_ns while its case goes on.
         since = row.cleared_ns if row.state == "cleared" else None
         if since is not None and book.t_ns >= since + book.state.plans[row.kind].linger_ns:
-            close(book, row.id, reason="unconfirmed" if row.standing == "candidate" else "evidence")
+            over[row.id] = []
+    if not over:
+        return
+    # One pass for all: thousands of sensors that were silent together are over together.
+    for key, owner in book.state.open.items():
+        if owner in over:
+            over[owner].append(key)
+    for id_, keys in over.items():
+        candidate = book.state.incidents[id_].standing == "candidate"
+        close(book, id_, keys, reason="unconfirmed" if candidate else "evidence")
 
 
 def past(book: Book, incident: str, claim: Claim) -> None:

@@ -4,7 +4,7 @@ from typing import Self
 
 import msgspec
 
-from dispatch import commands, deadlines, fusion, outside, response, situations
+from dispatch import commands, deadlines, fusion, judging, outside, response, situations
 from dispatch.book import Book
 from dispatch.plans import plans_of, situations_of
 from dispatch.state import Spot, State, remember
@@ -56,6 +56,8 @@ class Desk:
         state.plans = plans
         state.situation_plans = situation_plans
         state.rules = domains.version
+        judging.refit(state)
+        situations.refit(state)
 
     def registry(self, change: Registry) -> list[Body]:
         """Take places and units that are new or changed; returns the units whose duty changed or that are new."""

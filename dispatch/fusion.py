@@ -185,7 +185,7 @@ def _strike(book: Book, f: Finding) -> None:
 
     Its sensor is believed again for what it says from now on.
     """
-    for live in book.state.live.values():
+    for live in [book.state.live[incident] for incident in book.state.city]:
         for id_, claim in live.items():
             false = f.since_ns <= claim.t_ns <= f.t_ns
             if false and (claim.device, claim.metric) == (f.device, f.metric):
@@ -202,9 +202,7 @@ def _trust_again(book: Book, f: Finding) -> None:
 def weigh_again(book: Book, device: str, what: str, reason: str) -> None:
     """Judge the incidents anew that rest on a device's evidence."""
     state = book.state
-    for row in list(state.incidents.values()):
-        if row.state == "closed" or state.plans[row.kind].nature == "health":
-            continue
+    for row in [state.incidents[id_] for id_ in state.city]:
         live, over = state.live[row.id], state.past.get(row.id, {})
         if not any(claim.device == device for claim in (*live.values(), *over.values())):
             continue

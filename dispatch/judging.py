@@ -7,7 +7,7 @@ from dispatch.belief import Belief
 from dispatch.book import Book, grown
 from dispatch.evidence import Facts
 from dispatch.plans import Plan
-from dispatch.state import Told, spot_key
+from dispatch.state import State, Told, spot_key
 from yiwang.model import Incident, Standing
 
 RENEW_NS = 600 * 10**9
@@ -43,11 +43,15 @@ def enter(book: Book, row: Incident) -> None:
     state = book.state
     book.put(row)
     plan = state.plans[row.kind]
+    if row.state == "closed":
+        state.city.pop(row.id, None)
+    elif plan.nature != "health":
+        state.city.setdefault(row.id)
     if not plan.neighbours or not row.zone:
         return
     key = spot_key(row.kind, row.zone)
     sure = state.sure.get(key, {})
-    is_sure = row.state == "open" and row.standing != "candidate"
+    is_sure = _speaks(state, row)
     if is_sure == (row.id in sure):
         return
     if not is_sure:
@@ -58,14 +62,24 @@ def enter(book: Book, row: Incident) -> None:
     state.sure.setdefault(key, {})[row.id] = None
     if len(state.sure[key]) > 1:
         return  # those in doubt had a neighbour already
-    for other in list(state.incidents.values()):
-        if (
-            other.kind == row.kind
-            and other.zone == row.zone
-            and other.state != "closed"
-            and other.standing == "candidate"
-        ):
+    for other in [state.incidents[id_] for id_ in state.city]:
+        if other.kind == row.kind and other.zone == row.zone and other.standing == "candidate":
             enter(book, judged(book, other, book.t_ns, {"neighbour": row.id}))
+
+
+def refit(state: State) -> None:
+    """Bring what is kept by kind in line with new plans; changes nothing where they say the same as before."""
+    state.city = {
+        row.id: None
+        for row in state.incidents.values()
+        if row.state != "closed" and state.plans[row.kind].nature != "health"
+    }
+    sure = {row.id: spot_key(row.kind, row.zone) for row in state.incidents.values() if _speaks(state, row)}
+    for id_, key in sure.items():
+        state.sure.setdefault(key, {}).setdefault(id_)
+    state.sure = {
+        key: still for key, ids in state.sure.items() if (still := {id_: None for id_ in ids if id_ in sure})
+    }
 
 
 def again(book: Book, incident: str, because: Facts) -> None:
@@ -74,6 +88,12 @@ def again(book: Book, incident: str, because: Facts) -> None:
     new = judged(book, row, book.t_ns, because)
     if new != row:
         enter(book, new)
+
+
+def _speaks(state: State, row: Incident) -> bool:
+    """Whether an incident is believed and so speaks for its like in its zone."""
+    believed = row.state == "open" and row.standing != "candidate"
+    return believed and bool(row.zone) and state.plans[row.kind].neighbours > 0
 
 
 def worst(book: Book, incident: str) -> int:

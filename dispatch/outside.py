@@ -128,9 +128,7 @@ def _bring_up_to_date(book: Book, changed: str = "") -> None:
     if state.in_force == before and changed not in before:
         return
     book.weather = True
-    for row in list(state.incidents.values()):
-        if row.state == "closed":
-            continue
+    for row in [state.incidents[id_] for id_ in state.city]:
         told = any(e.source == "warning" and e.level for e in row.evidence)
         if told or matching(state, state.plans[row.kind], row.zone):
             again(book, row.id, {"warning": changed})

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dispatch.book import Book, grown
 from dispatch.plans import SituationPlan
-from dispatch.state import Site, Told
+from dispatch.state import Site, State, Told
 from yiwang.ids import derive
 from yiwang.model import Incident, Severity, Situation
 from yiwang.model import Warning as OutsideWarning
@@ -54,6 +54,18 @@ def tick(book: Book) -> None:
         for site in state.sites.get(row.kind, {}):
             if state.incidents[site].severity == Severity.I:
                 _call(book, site)
+
+
+def refit(state: State) -> None:
+    """Bring the sites in line with new plans: what is of another kind of situation now, or of none, is no site here."""
+    state.sites = {
+        kind: {id_: s for id_, s in sites.items() if state.plans[state.incidents[id_].kind].situation == kind}
+        for kind, sites in state.sites.items()
+        if kind in state.situation_plans
+    }
+    for row in state.situations.values():
+        if not state.sites.get(row.kind):
+            state.quiet.setdefault(row.id, state.now_ns)
 
 
 def acknowledge(book: Book, situation: Situation, by: str) -> None:

@@ -116,6 +116,9 @@ class State(msgspec.Struct, kw_only=True):
     roster: dict[str, Unit] = {}
     units: dict[str, UnitState] = {}
     incidents: dict[str, Incident] = {}
+    city: dict[
+        str, None
+    ] = {}  # incidents not closed that are not about sensors: what a fault may throw doubt on
     live: dict[str, dict[str, Claim]] = {}  # incident -> finding -> what it says, of all evidence not over
     past: dict[
         str, dict[str, Claim]

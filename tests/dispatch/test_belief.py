@@ -1,9 +1,12 @@
 """How far incidents are believed."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatch import belief
 from dispatch.belief import CAP, HALF_NS, PRIOR, faith
+from dispatch.desk import Desk
 from dispatch.plans import plans_of
 from dispatch.state import Claim, State, Trust
 from tests.dispatch.town import LINGER_S, S, Town, domains, kind, words
@@ -178,6 +181,22 @@ def test_a_doubted_flood_is_confirmed_by_whatever_supports_it(town: Town, suppor
             town.do(ConfirmIncident(incident=pool))
     assert town.incidents[pool].standing == ("verified" if support == "person" else "confirmed")
     assert (town.incidents[pool].severity, bool(town.incidents[pool].case)) == (1, True)
+
+
+def test_a_neighbour_speaks_under_the_rules_in_force(town: Town) -> None:
+    """Rules by which it speaks for nobody, and then again those by which it does, forget and find it."""
+    town.find(3, "F-2", at="b", kind="pool", confidence=0.9)
+    before = town.desk.dump()
+    deaf = domains("r2")
+    town.desk.rules(replace(deaf, kinds={**deaf.kinds, "pool": replace(deaf.kinds["pool"], neighbours=0.0)}))
+    town.fault(3, device="g1", confidence=0.9)
+    town.find(1, device="g1", confidence=0.9, kind="pool")
+    assert town.standing == "candidate"
+    town.desk.rules(domains("r1"))
+    town.find(1, device="g1", confidence=0.9, kind="pool", value=31.0)
+    assert town.standing == "confirmed"
+    same = Desk.load(before, domains("r1"))
+    assert same.dump() == before
 
 
 def test_a_fault_found_later_lowers_the_confidence_and_its_end_raises_it(town: Town) -> None:

@@ -1,5 +1,7 @@
 """A storm is one situation with many sites."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatch.situations import SITES
@@ -228,3 +230,22 @@ def test_rules_may_change_while_a_situation_is_open(town: Town) -> None:
     assert town.situation.state == "closed"
     town.wait(LINGER_S)
     assert {i.state for i in town.incidents.values()} == {"closed"}
+
+
+def test_rules_under_which_a_kind_is_no_part_of_it_end_the_situation(town: Town) -> None:
+    """Its sites are single incidents from then on; it closes in time, and the desk goes on."""
+    for n in range(3):
+        flood(town, n)
+    now = domains("r2")
+    town.desk.rules(replace(now, kinds={**now.kinds, "pool": replace(now.kinds["pool"], situation="")}))
+    for n in range(3):
+        flood(town, n, 0)
+    town.wait(LINGER_S)
+    town.wait(LINGER_S)
+    assert town.situation.state == "closed"
+    assert {i.state for i in town.incidents.values()} == {"closed"}
+    town.desk.rules(domains("r3"))
+    for n in range(3):
+        flood(town, n, device="new")
+    assert town.situation.state == "open"
+    assert town.situation.sites == 3
