@@ -20,6 +20,8 @@ from yiwang.model import Warning as OutsideWarning
 TEXT_LIMIT = 2000
 FAR_M = 20_000.0
 """A report further than this from every registered place is not of this city."""
+LONGEST_D = 366
+"""A warning holds for so many days at most: one that never ends would keep its situation open for ever."""
 _DEGREE_M = 111_195.0  # of latitude
 _reports: Reader[Said] = Reader(Said, "report")
 _warnings: Reader[Notice] = Reader(Notice, "warning")
@@ -103,6 +105,17 @@ def parse_warnings(
                 f"warning {cut(row.warning_id)!r}: from {row.begins} is more than {limits.past_s:g} s ahead"
             )
             raise BadInput("warning.time", message, field="from")
+        longest_ns = LONGEST_D * 86_400 * 10**9
+        for field, text, ns in (
+            ("from", row.begins, received_ns - warning.t_ns),
+            ("until", row.until, warning.until_ns - received_ns),
+        ):
+            if ns > longest_ns:
+                message = (
+                    f"warning {cut(row.warning_id)!r}: {field} {cut(text)} is more than {LONGEST_D} days off;"
+                    " send it again while it holds"
+                )
+                raise BadInput("warning.time", message, field=field)
         return [(district, warning) for district in _districts(row, catalogue)]
 
     return _each(_warnings, payload, form, one)

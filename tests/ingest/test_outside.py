@@ -152,6 +152,17 @@ def test_a_warning_is_taken_back_by_its_id() -> None:
             warning(**{"from": "2027-06-01T20:15:00+08:00", "until": "2027-06-02T20:15:00+08:00"}),
             "ahead",
         ),
+        (
+            "warning.time",
+            warning(until="9999-12-31T23:59:59Z"),
+            "until 9999-12-31T23:59:59Z is more than 366",
+        ),
+        (
+            "warning.time",
+            warning(**{"from": "0001-01-01T00:00:00Z"}),
+            "from 0001-01-01T00:00:00Z is more than",
+        ),
+        ("warning.time", warning(cancelled=True, until="9999-12-31T23:59:59Z"), "send it again"),
         ("time.format", warning(until="tomorrow"), "until:"),
     ],
 )
