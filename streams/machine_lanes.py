@@ -67,9 +67,13 @@ class Lane:
         self.transform = np.empty((0, 2))  # scale and offset of each row
         self.joint = is_joint(self.kind)
         self.layout = ALONE
+        self.part: Detector[Any] | None = (
+            None  # of the live rows, where those are not all; made when it is asked for
+        )
         self.detector: Detector[Any] = self._make()
         self.state: State = self.detector.start(0)
-        self.ticks = not issubclass(self.kind, Quiet)
+        tick: object = self.kind.tick
+        self.ticks = tick is not Quiet.tick  # a class may have a tick of its own over a quiet base
         # whether it may not tick while the feed is silent
         self.needs_feed: bool = getattr(self.kind, "needs_feed", False)
         self.every_ns = round(entry.every_s * SECOND)
@@ -206,6 +210,7 @@ class Lane:
             rows = [r for r, zone in enumerate(self.zones) if zone in self.out]
             self.row_of[series[rows]] = -1
         self.live = np.flatnonzero(self.row_of[series] >= 0)
+        self.part = None
 
     # ---- work ----
 
@@ -282,9 +287,17 @@ class Lane:
             self.state = state
             return columns
         state = _take(self.state, rows)
-        columns = self._make(rows.tolist()).tick(state, t_ns)
+        columns = self._for(rows).tick(state, t_ns)
         _put(self.state, rows, state)
         return dataclasses.replace(columns, series=rows[columns.series].astype(np.int32))
+
+    def _for(self, rows: I64) -> Detector[Any]:
+        """The detector of some rows; every tick asks for that of the live ones."""
+        if rows is not self.live:
+            return self._make(rows.tolist())
+        if self.part is None:
+            self.part = self._make(rows.tolist())
+        return self.part
 
     def take_out(self, zone: str) -> None:
         """Leave a zone's series out from now on."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -177,11 +178,33 @@ def test_series_of_one_zone_are_seen_together_and_transformed(rules: Rules) -> N
     said = choir(machine.message(Tick(t_ns=T0 + 60 * SECOND)))
     assert [(f.device, f.metric, f.value, f.limit) for f in said] == [
         ("gauge-a", "water_depth", 15.0, 10.0),
-        ("sonar-a", "water_depth", 20.0, 10.0),  # judged as a depth: what its own metric carries says nothing here
+        (
+            "sonar-a",
+            "water_depth",
+            20.0,
+            10.0,
+        ),  # judged as a depth: what its own metric carries says nothing here
     ]
     assert [f.confidence for f in said] == [0.25, 0.25]
     assert said[1].numbers["at_m"] == 100.0
     assert said[1].numbers["x_m"] == pytest.approx(111.2, abs=0.1)
+
+
+def test_what_is_no_longer_registered_costs_a_tick_nothing(rules: Rules) -> None:
+    """Detector and layout of the rest are made once, not at every tick, and anew when the registry changes."""
+    machine = started(rules)
+    lane = next(one for one in machine.watch.lanes if one.entry.id == "choir.depth")
+    gone = msgspec.structs.replace(registry().devices[0], series=())
+    machine.message(RegistryChange(registry=Registry(version=2, devices=(gone,))))
+    all_of(machine, 15, 280, 3, 90, 100)
+    said = choir(machine.message(Tick(t_ns=T0 + 60 * SECOND)))
+    assert [f.device for f in said] == ["sonar-a"]
+    made = lane.part
+    assert made is not None
+    assert choir(machine.message(Tick(t_ns=T0 + 120 * SECOND))) == []
+    assert lane.part is made
+    machine.message(RegistryChange(registry=registry()))
+    assert lane.part is None
 
 
 def test_entry_ticks_on_its_own_grid(rules: Rules) -> None:
