@@ -15,6 +15,7 @@ from detectors.corridor import Corridor
 from detectors.deviate import Deviate
 from detectors.drift import Drift
 from detectors.drop import Drop
+from detectors.ebbing import Ebbing
 from detectors.flap import Flap
 from detectors.fouling import Fouling
 from detectors.grade import Grade
@@ -51,6 +52,7 @@ DETECTORS: tuple[type, ...] = (
     Deviate,
     California,
     Ladder,
+    Ebbing,
     Grade,
     Sightings,
     Band,

@@ -2,7 +2,8 @@
 
 Sensors report every 60 s round each flood; the recorded depth profile is laid in: its own readings at their
 own times, straight lines between them. Outside the floods a sensor reads 0. Years of silence between floods
-are left out (``full`` puts them in). Source: NYC Open Data aq7i-eu5q and kb2e-tjy3; Silverman et al. 2022,
+are left out (``full`` puts them in). ``raw`` plays nothing but what was recorded: the profiles' own readings at
+their own irregular times, one to five minutes apart with gaps of hours, and silence between the floods. Source: NYC Open Data aq7i-eu5q and kb2e-tjy3; Silverman et al. 2022,
 doi 10.1016/j.watres.2022.118648. Times in the files are GMT, depths inches.
 """
 
@@ -59,8 +60,13 @@ def is_folder(folder: Path) -> bool:
     return folder.is_dir() and bool(list(folder.glob("flood-events*.csv")))
 
 
-def load(folder: Path, *, full: bool = False) -> Scenario:
+def load(folder: Path, *, full: bool = False, raw: bool = False) -> Scenario:
     """The scenario of all floods in ``folder``.
+
+    Args:
+        folder: with both files.
+        full: also the years of silence between the floods.
+        raw: only the readings that were recorded, at their own times.
 
     Raises:
         BadInput: ``floodnet.files`` when a file is missing or empty, ``floodnet.row`` naming file, line, column.
@@ -80,7 +86,7 @@ def load(folder: Path, *, full: bool = False) -> Scenario:
     districts = (District(number=0, code="nyc", name=Text("纽约（录播）", "New York (recorded)")),)
     regs = registries(places, devices, (), {k: s.metrics for k, s in domains.device_kinds.items()}, districts)
     series = {d.id: next(s.number for s in d.series if s.metric == "water_depth") for d in regs[0].devices}
-    readings = _readings(floods, series, full=full)
+    readings = _recorded(floods, series) if raw else _readings(floods, series, full=full)
     return Scenario(
         name="floodnet",
         title=Text("FloodNet 纽约街道积水 2020–2022", "FloodNet street floods 2020-2022"),
@@ -93,7 +99,10 @@ def load(folder: Path, *, full: bool = False) -> Scenario:
         rules=rules,
         base_map={"type": "FeatureCollection", "features": []},
         readings={0: readings},
-        truth=tuple(t for f in floods for t in _truth(f)),
+        truth=(
+            *(t for f in floods for t in _truth(f, raw=raw)),
+            *(_silence(d.id, readings) for d in devices if raw),
+        ),
         merge_s=MERGE_S,
     )
 
@@ -150,6 +159,15 @@ def _sensors(file: Path, wanted: list[str]) -> tuple[tuple[Place, ...], tuple[De
     return tuple(places), tuple(devices)
 
 
+def _recorded(floods: list[Flood], series: dict[str, int]) -> Readings:
+    """The profiles as they are."""
+    s = np.concatenate([np.full(len(f.t_ns), series[f.sensor], np.int32) for f in floods])
+    t = np.concatenate([f.t_ns for f in floods])
+    v = np.concatenate([f.depth_cm for f in floods])
+    order = np.argsort(t, kind="stable")
+    return Readings(series=s[order], t_ns=t[order], value=v[order], quality=np.zeros(len(s), np.uint8))
+
+
 def _readings(floods: list[Flood], series: dict[str, int], *, full: bool) -> Readings:
     """All sensors at 60 s inside the windows round the floods (or always), each with its own floods laid in."""
     windows = _windows(floods, full=full)
@@ -186,14 +204,14 @@ def _windows(floods: list[Flood], *, full: bool) -> list[tuple[int, int]]:
     return merged
 
 
-def _truth(flood: Flood) -> list[Truth]:
+def _truth(flood: Flood, *, raw: bool) -> list[Truth]:
     limit = LEVELS_CM[3]
     assert limit is not None
     above = np.flatnonzero(flood.depth_cm >= limit)
     if len(above) == 0:
         return []
     reaches = {
-        str(level): _crossing(flood, depth)
+        str(level): _first(flood, depth) if raw else _crossing(flood, depth)
         for level, depth in LEVELS_CM.items()
         if depth is not None and flood.depth_cm.max() >= depth
     }
@@ -211,6 +229,26 @@ def _truth(flood: Flood) -> list[Truth]:
             episode_ns=(int(flood.t_ns[0]), int(flood.t_ns[-1])),
         )
     ]
+
+
+def _silence(sensor: str, readings: Readings) -> Truth:
+    """Nothing is recorded between the floods: that a sensor is called silent is right, and need not be."""
+    return Truth(
+        id=f"{sensor}@silent",
+        kind="sensor_fault",
+        district=0,
+        place=sensor,
+        severity=3,
+        begin_ns=int(readings.t_ns[0]),
+        end_ns=int(readings.t_ns[-1]),
+        within_s=float(PERIOD_S),
+        optional=True,
+    )
+
+
+def _first(flood: Flood, depth_cm: float) -> int:
+    """First reading of at least ``depth_cm``, ns."""
+    return int(flood.t_ns[np.argmax(flood.depth_cm >= depth_cm)])
 
 
 def _crossing(flood: Flood, depth_cm: float) -> int:

@@ -185,6 +185,14 @@ EXHIBITS: dict[str, Exhibit] = {
         within_s=0.0,
         level=3,
     ),
+    "ebbing": Exhibit(
+        quiet=Case(params=_LADDER, messages=with_ticks(each_minute([0.0, 1.0, 4.0, 2.0, 0.0]))),
+        labelled=Case(params=_LADDER, messages=with_ticks(each_minute([0.0, 3.0, 9.0, 16.0, 20.0]))),
+        series=0,
+        begin=6,
+        within_s=0.0,
+        level=3,
+    ),
     "grade": Exhibit(
         quiet=Case(params=_GRADE, messages=each_minute([60.0, 18.0, 55.0, 61.0, 58.0])),
         labelled=Case(params=_GRADE, messages=each_minute([60.0, 18.0, 15.0, 12.0, 9.0])),

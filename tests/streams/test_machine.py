@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 import detectors.registry
-from detectors.ladder import Ladder
+from detectors.ebbing import Ebbing
 from streams.machine import DistrictMachine
 from tests.streams.world import (
     RULES,
@@ -251,16 +251,16 @@ def test_a_detector_that_raises_is_out_for_that_zone_alone(touchy: Rules) -> Non
 def test_a_detector_that_raises_in_a_tick_is_out_for_that_zone_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ticks of the other zones are made up for with the state from before."""
 
-    def tick(self: Ladder, state: object, t_ns: int) -> object:
+    def tick(self: Ebbing, state: object, t_ns: int) -> object:
         if (self.rung_ii == 27.0).any():  # the underpass with a closure depth of its own
             raise ValueError(t_ns)
         return ticks(self, state, t_ns)
 
-    ticks = Ladder.tick
+    ticks = Ebbing.tick
     machine, _ = opened()
-    monkeypatch.setattr(Ladder, "tick", tick)
+    monkeypatch.setattr(Ebbing, "tick", tick)
     for lane in machine.watch.lanes:
-        lane.ticks = lane.entry.use == "ladder" and lane.entry.metric == "water_depth"
+        lane.ticks = lane.entry.use == "ebbing" and lane.entry.metric == "water_depth"
     bodies = machine.message(Tick(t_ns=T0 + 30 * SECOND))
     zones = {t.args["zone"] for t in of(Trouble, bodies) if t.code == "detector.failed"}
     assert "d0-basin" in zones
