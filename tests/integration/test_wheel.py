@@ -66,7 +66,7 @@ def test_the_wheel_runs_the_demo(tmp_path: Path) -> None:
         "--once",
         "--json",
         "--speed",
-        "200",
+        "100",
         "--data",
         tmp_path / "data",
         cwd=tmp_path,

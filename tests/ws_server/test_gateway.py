@@ -98,7 +98,8 @@ async def _store(db: asyncpg.Connection, body: Body) -> None:
             await db.execute(
                 query("persist/incident"),
                 body.id, body.rev, body.district, body.domain, body.kind, body.place, body.state,
-                body.severity, body.peak, to_datetime(body.opened_ns), t, None, None, raw,
+                body.severity, body.peak, to_datetime(body.opened_ns), t, None, None,
+                body.standing, body.confidence, body.situation, None, None, raw,
             )  # fmt: skip
         case Order():
             await db.execute(
