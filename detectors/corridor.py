@@ -34,6 +34,8 @@ class CorridorState:
         jam_ns: int64 (n,), since when; NONE.
         jam_last_ns: int64 (n,), when it last was; NONE.
         new: bool (n,), whether the present jam was seen to begin here, with free traffic downstream.
+        left: float64 (n,), flow downstream of the present jam by what it was before, smoothed over minutes; NaN.
+        season: float64 (n,), how usual a jam was at this time of day when the present one began.
         steep: float64 (n,), greatest fall of relative speed within the present jam's first minutes.
         score: float64 (n,), evidence that an incident heads the jam; NaN while there is nothing to judge.
         turn_ns: int64 (n,), since when it is enough; while a finding is open, since when traffic is free; NONE.
@@ -61,6 +63,8 @@ class CorridorState:
     jam_ns: I64
     jam_last_ns: I64
     new: Bool
+    left: F64
+    season: F64
     steep: F64
     score: F64
     turn_ns: I64
@@ -78,6 +82,7 @@ class CorridorState:
 
 SMOOTH_S = 45.0
 SLOW_S = 1800.0
+LEFT_S = 150.0
 HELD = 0.1
 """How much slower the slow mean goes while it is held."""
 
@@ -93,8 +98,9 @@ class Corridor:
     Where a jam begins while the next station downstream is free, and was not congested shortly before (else a wave
     travelled up from there), the question is whether an incident heads it or a bottleneck. The score adds up
 
-    - flow: (0.84 - r) / 0.05 within -4..6, r = flow downstream now by that of the half hour before. A bottleneck
-      goes on discharging nearly its capacity (loss 5-15 %), an incident lets a share through;
+    - flow: (0.87 - r) / 0.04 within -4..6, r = flow downstream by that of the half hour before, smoothed over 150 s from
+      the jam's begin on. A bottleneck goes on discharging nearly its capacity (loss 5-10 %), an incident lets a share
+      through;
     - depth: (0.42 - v) / 0.08 within -2..2.5, as a queue's speed goes with the capacity left at its head;
     - step: (v downstream - v - 0.4) / 0.1 within -2..2;
     - steepness: (fall of v within minutes - 0.3) / 0.1 within -1.5..2; these three count half where flow is known;
@@ -163,6 +169,8 @@ class Corridor:
             jam_ns=none.copy(),
             jam_last_ns=none.copy(),
             new=no.copy(),
+            left=nan.copy(),
+            season=zero.copy(),
             steep=zero,
             score=nan.copy(),
             turn_ns=none.copy(),
@@ -244,6 +252,9 @@ class Corridor:
         state.jam_last_ns[lead] = np.where(jam & view.known, t_ns, state.jam_last_ns[lead])
         age = (t_ns - state.jam_ns[lead]) / 1e9
         state.new[lead] = new | (state.new[lead] & jam & (age <= np.maximum(600.0, view.patience_s)))
+        state.season[lead] = np.where(
+            begun, view.usual, state.season[lead]
+        )  # of the days before, not of itself
         fall = np.where(view.known, state.before[lead] - v, 0.0)
         young = jam & (age <= 300.0)
         steep = np.where(begun, 0.0, state.steep[lead])
@@ -256,9 +267,14 @@ class Corridor:
         jam = state.jam[lead]
         v_down = np.where(down >= 0, view.v[down], np.nan)
         head = jam & view.known & (down >= 0) & ~view.jam_of(jam, down)
-        flow = np.clip((0.84 - view.flow_left) / 0.05, -4.0, 6.0)
+        old_left = np.where(jam, state.left[lead], np.nan)
+        part = 1.0 - np.exp(-view.since_s / LEFT_S)
+        left = np.where(np.isnan(old_left), view.flow_left, old_left + part * (view.flow_left - old_left))
+        left = np.where(np.isnan(left), old_left, left)
+        state.left[lead] = left
+        flow = np.clip((0.87 - left) / 0.04, -4.0, 6.0)
         shape = np.where(np.isnan(flow), 1.0, 0.5)
-        usual = view.usual
+        usual = state.season[lead]
         score = (
             np.where(np.isnan(flow), 0.0, flow)
             + shape * np.clip((0.42 - view.v) / 0.08, -2.0, 2.5)
@@ -268,7 +284,7 @@ class Corridor:
             + ((state.days[lead] >= 3.0) & (usual < 0.05))
         )
         old = ~state.new[lead]
-        score = np.where(old, np.where(view.flow_left <= 0.72, score - 1.0, np.nan), score)
+        score = np.where(old, np.where(left <= 0.72, score - 1.0, np.nan), score)
         state.score[lead] = np.where(head, score, np.nan)
 
     def _speak(self, state: CorridorState, view: View, t_ns: int) -> FindingColumns:
@@ -343,7 +359,7 @@ class Corridor:
             "wave_kmh": np.where(
                 minutes >= 3.0, (state.tail_m[lead] - tail) / np.maximum(minutes, 1.0) * 0.06, np.nan
             ),
-            "flow_left": view.flow_left[i],
+            "flow_left": state.left[lead],
             "score": score,
         }
         state.level[lead] = level
@@ -368,7 +384,7 @@ class Corridor:
         """From the score; low on the first day where no flow tells a bottleneck from an incident."""
         lead = view.stations.lead[i]
         sure = np.clip(0.75 + 0.04 * (state.score[lead] - at(self.evidence, lead)), 0.7, 0.98)
-        sure = np.where(np.isnan(view.flow_left[i]) & (state.days[lead] < 1.0), 0.6, sure)
+        sure = np.where(np.isnan(state.left[lead]) & (state.days[lead] < 1.0), 0.6, sure)
         return np.asarray(np.where(np.isfinite(state.score[lead]), sure, 0.9))
 
 

@@ -79,6 +79,7 @@ class View:
         flow_left: float64 (S,), flow at the next stations downstream by what it was before; NaN where not known.
         usual: float64 (S,), how usual a jam is here at this time of day.
         patience_s: float64 (S,), how long a station may say nothing.
+        since_s: float64 (S,), time since the last tick.
     """
 
     stations: Stations
@@ -90,6 +91,7 @@ class View:
     flow_left: F64
     usual: F64
     patience_s: F64
+    since_s: F64
 
     def jam_of(self, jam: Bool, index: I64) -> Bool:
         """Whether the stations of ``index`` are congested; those of -1 are not."""
@@ -140,6 +142,7 @@ def look(
         down_m=down_m,
         flow_left=_flow_left(st, now, before, down),
         usual=_usual(state, st, t_ns),
+        since_s=_since(state, st, t_ns),
         patience_s=np.maximum(
             180.0, 2.0 * np.bincount(of, weights=patience, minlength=count) / np.bincount(of, minlength=count)
         ),

@@ -26,6 +26,8 @@ from yiwang.registry import Text
 
 LEAD_M = 1_000.0
 """Of road before chainage 0, on which vehicles find their lanes."""
+WARM_S = 900.0
+"""The simulation begins on an empty road, so much earlier than the scenario."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +159,7 @@ class _Play:
             self._program("netconvert", "-n", "n.xml", "-e", "e.xml", "-o", "net.xml", folder=folder)
             self._program(
                 "sumo", "-n", "net.xml", "-r", "r.xml", "-a", "a.xml", "--seed", str(self.seed),
-                "-e", str(self.duration_s), "--time-to-teleport", "-1", "--no-step-log",
+                "-e", str(WARM_S + self.duration_s), "--time-to-teleport", "-1", "--no-step-log",
                 "--collision.action", "none", folder=folder,
             )  # fmt: skip
             return self._read(folder / "d.xml")
@@ -203,16 +205,17 @@ class _Play:
             '<vType id="lorry" length="14" maxSpeed="25" speedFactor="normc(0.95,0.06,0.8,1.1)" accel="1.2" tau="1.5"/>',
             '<route id="r" edges="m o"/>',
         ]
-        third = self.duration_s / 3
-        parts = ((0.0, third, 0.7), (third, 2 * third, self.crest), (2 * third, self.duration_s, 0.7))
+        whole = WARM_S + self.duration_s
+        third = whole / 3
+        parts = ((0.0, third, 0.7), (third, 2 * third, self.crest), (2 * third, whole, 0.7))
         flows = [
             f'<flow id="{kind}{n}" type="{kind}" route="r" begin="{begin:.0f}" end="{until:.0f}" departLane="best" '
             f'departSpeed="desired" period="exp({self.demand_veh_h * part * share / 3600:.4f})"/>'
-            for n, (begin, until, part) in enumerate(parts if self.crest else ((0.0, self.duration_s, 1.0),))
+            for n, (begin, until, part) in enumerate(parts if self.crest else ((0.0, whole, 1.0),))
             for kind, share in (("car", 1 - self.lorries), ("lorry", self.lorries))
         ]
         stops = [
-            f'<vehicle id="crash{k}" type="car" route="r" depart="{crash.begin_s:.0f}" departLane="{k}" '
+            f'<vehicle id="crash{k}" type="car" route="r" depart="{WARM_S + crash.begin_s:.0f}" departLane="{k}" '
             f'departPos="{LEAD_M + crash.at_m - 400:.0f}" departSpeed="20">'
             f'<stop lane="m_{k}" endPos="{LEAD_M + crash.at_m:.0f}" duration="{crash.for_s:.0f}"/></vehicle>'
             for k in range(crash.lanes if crash else 0)
@@ -228,8 +231,8 @@ class _Play:
         flow, occupancy, speed = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
         for element in ET.parse(path).getroot().iter("interval"):  # noqa: S314  SUMO's own file
             i, k = (int(part) for part in element.attrib["id"].split("_"))
-            row = round(float(element.attrib["begin"]) / self.c.loops.every_s)
-            if row < count:
+            row = round((float(element.attrib["begin"]) - WARM_S) / self.c.loops.every_s)
+            if 0 <= row < count:
                 flow[row, i, k] = float(element.attrib["flow"])
                 occupancy[row, i, k] = round(float(element.attrib["occupancy"]), 1)
                 kmh = float(element.attrib["speed"]) * 3.6

@@ -147,7 +147,7 @@ def speak(b: Builder, c: Corridor, i: int, seen: Measured, keep: F64 | None = No
             ("traffic_occupancy", occupancy[:, k]),
             ("traffic_flow", flow[:, k]),
         ):
-            said = np.isfinite(value) & (True if keep is None else keep > 0)
+            said = np.isfinite(value) & (t_ns < b.end_ns) & (True if keep is None else keep > 0)
             b.readings(device, metric, t_ns[said], np.round(value[said], 1))
 
 
@@ -366,7 +366,7 @@ def road_works(*, start_ns: int, seed: int, duration_s: float = 21_600.0) -> Sce
         optional=(works,),
         seed=seed,
     )
-    lay(b, c, weekday(b, seed=seed, first_hour=9.0, day=1_260.0, rush=0.0, peaks=False))
+    lay(b, c, weekday(b, seed=seed, first_hour=9.0, day=1_480.0, rush=0.0, peaks=False))
     return b.build()
 
 
