@@ -125,8 +125,8 @@ export function sentence(book, step) {
   if (typeof step.args.metric === "string" && typeof step.args.reason === "string") {
     const said = /** @type {Evidence} */ (/** @type {unknown} */ ({ numbers: {}, value: NaN, limit: NaN, ...step.args }));
     args.why = reason(book, said);
-    args.device = deviceName(book, said);
   }
+  if (typeof step.args.device === "string") args.device = book.tongue.name(book.registry.devices.get(step.args.device)?.name) || step.args.device;
   if (step.what === "doubted" || step.what === "trusted") for (const key of ["from", "to"]) args[key] = percent(Number(step.args[key]));
   if (typeof step.args.confidence === "number") args.confidence = percent(step.args.confidence);
   const base = { ...blanks, by: step.by ? whoName(book, step.by) : book.tongue.t("by.system"), ...args };
@@ -143,6 +143,7 @@ function word(book, key, value) {
   if (typeof value === "number" && /severity|level|from|to|peak/.test(key)) return ROMAN[value] ?? value;
   if (typeof value === "number" && /district/.test(key)) return districtName(book, value);
   if (typeof value === "string" && /unit|by/.test(key)) return whoName(book, value);
+  if (key === "place" && typeof value === "string") return book.tongue.name((book.registry.places.get(value) ?? book.registry.devices.get(value))?.name) || value;
   if (key === "skill" && typeof value === "string") return skillName(book, value);
   if (key === "result" || key === "stage" || key === "reason" || key === "note") {
     const said = book.tongue.t(`${key}.${value}`);

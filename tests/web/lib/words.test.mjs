@@ -21,7 +21,11 @@ const book = {
     reasons: { "ladder.above": text("{metric} {value} {unit} has reached {limit} {unit}") },
     device_kinds: {},
   },
-  registry: { places: new Map(), devices: new Map(), units: new Map([["U1", { id: "U1", name: text("Crew 1") }]]) },
+  registry: {
+    places: new Map([["P1", { id: "P1", name: text("Long Lane") }]]),
+    devices: new Map([["WL-1", { id: "WL-1", name: text("Gauge 1") }]]),
+    units: new Map([["U1", { id: "U1", name: text("Crew 1") }]]),
+  },
   session: { districts: [], posts: [{ id: "desk-0", name: text("Yunxi desk") }] },
 };
 const facts = { device: "WL-1", metric: "water_depth", value: 31.24, limit: 27, reason: "ladder.above", level: 2 };
@@ -37,6 +41,11 @@ test("histories are sentences in words", () => {
   assert.equal(say("acknowledged", {}, "desk-0"), "Acknowledged by Yunxi desk");
   assert.equal(say("order_sent", { unit: "U1", unit_name_en: "Crew 1" }), "Order sent to Crew 1");
   assert.equal(say("closed", { reason: "false_alarm" }), "Ended (false alarm)");
+  assert.equal(say("closed", { reason: "unconfirmed" }), "Ended (never confirmed, evidence is over)");
+  assert.equal(say("closed", { reason: "merged", into: "I-2" }), "Ended (part of another incident now)");
+  assert.equal(say("case_closed", { result: "merged" }, "desk-0"), "Case closed by Yunxi desk: Merged into another case");
+  assert.equal(say("merged", { incident: "I-2", place: "P1" }), "Took in an incident: Long Lane");
+  assert.equal(say("doubted", { device: "WL-1", reason: "still.stuck", from: 0.9, to: 0.45 }), "Gauge 1 is in doubt: confidence 90% to 45%");
   assert.equal(say("something_new"), "something_new");
 });
 
