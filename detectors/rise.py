@@ -104,6 +104,24 @@ class Rise:
         rungs = (self.rung_i, self.rung_ii, self.rung_iii, self.rung_iv)
         return np.stack(np.broadcast_arrays(*(np.asarray(p, np.float64) for p in rungs)), axis=-1)
 
+    @cached_property
+    def _ask(self) -> F64:
+        """What a reading is held against before anything is worked out: float64 (n, 2) or (2,).
+
+        The value from which it is followed, and the highest rung: above that there is none to come near, and a series
+        without rungs is never followed.
+        """
+        floor = np.nan_to_num(np.asarray(self.from_value, np.float64), nan=-np.inf)
+        top = np.nan_to_num(np.fmax.reduce(self._rungs, axis=-1), nan=-np.inf)
+        return np.stack(np.broadcast_arrays(floor, top), axis=-1)
+
+    @cached_property
+    def _set(self) -> F64:
+        """float64 (n, 4) or (4,): gap, s; memory, s; least rate; lead, minutes."""
+        lead_min = np.asarray(self.lead_s, np.float64) / 60.0
+        own = (self.gap_s, self.smooth_s, self.min_rate, lead_min)
+        return np.stack(np.broadcast_arrays(*(np.asarray(p, np.float64) for p in own)), axis=-1)
+
     def start(self, n: int) -> RiseState:
         """``n`` series of which nothing is known."""
         return RiseState(
@@ -117,60 +135,75 @@ class Rise:
 
     def step(self, state: RiseState, r: Round) -> FindingColumns:
         """One row for each series whose level changes."""
-        used = np.flatnonzero(usable(r.value, r.quality))
-        s, v, t = r.series[used], r.value[used], r.t_ns[used]
-        floor = at(self.from_value, s)
-        with np.errstate(invalid="ignore"):
-            high = state.followed[s] | ~(v < floor)
-        low = np.flatnonzero(~high)
-        if len(low):
-            state.known[s[low], 0] = v[low]  # only what the filter needs to begin with
-        rows = np.flatnonzero(high)
-        found = self._follow(state, s[rows], t[rows], v[rows]) if len(rows) else NO_FINDINGS
+        s, v, t = r.series, r.value, r.t_ns
+        good = usable(v, r.quality)
+        if not good.all():
+            s, v, t = s[good], v[good], t[good]
+        ask = self._ask[s] if self._ask.ndim == 2 else self._ask
+        followed = state.followed[s]
+        high = followed | ((v >= ask[..., 0]) & (v < ask[..., 1]))
+        rows = high.nonzero()[0]
+        found = NO_FINDINGS
+        if len(rows):
+            found = self._follow(state, s[rows], t[rows], v[rows], followed[rows])
+            low = (~high).nonzero()[0]
+        else:
+            low = slice(None)  # type: ignore[assignment]  # all of them
+        state.known[s[low], 0] = v[low]  # only what the filter needs to begin with
         state.t_ns[s] = t
         return found
 
-    def _follow(self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64) -> FindingColumns:
+    def _follow(
+        self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64, was: NDArray[np.bool_]
+    ) -> FindingColumns:
         """Filter, and hold against the rungs."""
-        last_ns, was = state.t_ns[s], state.followed[s]
-        known = state.known[s]
-        before = np.where(last_ns == NONE, t, last_ns)
-        dt_s = (t - before) / 1e9
-        fresh = (last_ns == NONE) | (dt_s > at(self.gap_s, s))
-        begins = fresh | ~was
+        last_ns, known = state.t_ns[s], state.known[s]
+        own = self._set[s] if self._set.ndim == 2 else self._set
+        gap_s, smooth_s, min_rate, lead_min = own[..., 0], own[..., 1], own[..., 2], own[..., 3]
+        dt_s = (t - last_ns) / 1e9
+        fresh = (last_ns == NONE) | (dt_s > gap_s)
+        one, two, x, rate = known.T
+        anew = fresh.nonzero()[0]
+        if len(anew):
+            one[anew], dt_s[anew] = v[anew], 0.0
         # a series that begins to be followed goes on from its last low reading, unless that is too old
-        one = np.where(fresh, v, known[:, 0])
-        two = np.where(begins, one, known[:, 1])
-        x = np.where(begins, one, known[:, 2])
-        rate = np.where(begins, 0.0, known[:, 3])
+        begins = (fresh | ~was).nonzero()[0]
+        if len(begins):
+            two[begins], x[begins], rate[begins] = one[begins], one[begins], 0.0
         median = np.maximum(np.minimum(v, one), np.minimum(np.maximum(v, one), two))
-        dt = np.maximum(dt_s / 60.0, 1e-9)  # a fresh one has no interval, and no error either
-        theta = np.exp(-dt_s / at(self.smooth_s, s))
-        x = x + rate * dt
+        dt = np.maximum(dt_s, 1e-9) / 60.0  # a fresh one has no interval, and no error either
+        theta = np.exp(dt_s / -smooth_s)
         with np.errstate(over="ignore", invalid="ignore"):  # absurd readings give absurd rates, for a while
+            x = x + rate * dt
             error = median - x
             x = x + (1.0 - theta * theta) * error
             rate = rate + (1.0 - theta) ** 2 * error / dt
-            rate = np.clip(np.where(np.isfinite(rate), rate, 0.0), -1e12, 1e12)
-        x = np.where(np.isfinite(x), x, v)
+        if not np.isfinite(x).all() or not np.isfinite(rate).all():
+            rate = np.nan_to_num(rate, nan=0.0, posinf=1e12, neginf=-1e12)
+            x = np.where(np.isfinite(x), x, v)
+        rate = np.clip(rate, -1e12, 1e12)
         state.known[s] = np.stack((v, one, x, rate), axis=1)
 
-        rising = np.flatnonzero((rate >= at(self.min_rate, s)) & ~(v < at(self.from_value, s)))
+        ask = self._ask[s] if self._ask.ndim == 2 else self._ask
+        above = v >= ask[..., 0]
+        rising = ((rate >= min_rate) & above).nonzero()[0]
         severe = np.zeros(len(s), np.int8)
         if len(rising):
             rungs = self._rungs[s[rising]] if self._rungs.ndim == 2 else self._rungs
-            above = rungs - v[rising, None]
-            lead = (rate * np.broadcast_to(np.asarray(at(self.lead_s, s)) / 60.0, len(s)))[rising]
-            near = (above > 0) & (above <= lead[:, None])
+            gap = rungs - v[rising, None]
+            near = (gap > 0) & (gap <= (rate * lead_min)[rising, None])
             severe[rising] = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
         old = state.level[s]
+        follow = (above & (v < ask[..., 1])) | (old > 0)
+        if not (old.any() or severe.any()):
+            state.followed[s] = follow
+            return NO_FINDINGS
         calm = np.where(severe > 0, NONE, np.where(state.calm_ns[s] == NONE, t, state.calm_ns[s]))
         over = (old > 0) & (severe == 0) & ((t - calm) / 1e9 >= at(self.hold_s, s))
         new = np.where(over, 0, np.where((severe > 0) & ((old == 0) | (severe < old)), severe, old))
         new = new.astype(np.int8)
         state.calm_ns[s] = np.where(old + new > 0, calm, NONE)
-        with np.errstate(invalid="ignore"):
-            state.followed[s] = (new > 0) | ~(v < at(self.from_value, s))
+        state.followed[s] = follow | (new > 0)
         c = np.flatnonzero(new != old)
         if len(c) == 0:
             return NO_FINDINGS
