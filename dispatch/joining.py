@@ -61,7 +61,8 @@ def _near(state: State, plan: Plan, spot: Spot, since_ns: int) -> list[str]:
         return distance_m(claim.lon, claim.lat, spot.lon, spot.lat) <= plan.near_m
 
     found = []
-    for row in state.incidents.values():
+    for id_ in state.incidents if plan.nature == "health" else state.city:
+        row = state.incidents[id_]
         if row.kind != plan.kind or row.state == "closed" or row.split_from:
             continue
         recent = (c for c in state.past.get(row.id, {}).values() if c.t_ns >= since_ns)
@@ -111,7 +112,17 @@ def merge(book: Book, incident: str, into: str, *, by: str = "", why: evidence.F
     )
     if gone.standing != "candidate" and kept.standing == "candidate":
         book.worse[into] = None
-        kept = replace(kept, standing=gone.standing, peak=gone.peak)
+        # What people were told and have taken note of is this; nobody is called for it a second time.
+        kept = replace(
+            kept,
+            standing=gone.standing,
+            peak=gone.peak,
+            annunciated_ns=gone.annunciated_ns,
+            acknowledged_by=gone.acknowledged_by,
+            acknowledged_ns=gone.acknowledged_ns,
+        )
+        if incident in state.told:
+            state.told[into] = state.told[incident]
     elif gone.standing == "verified":
         kept = replace(kept, standing="verified")
     if kept.state == gone.state == "cleared":

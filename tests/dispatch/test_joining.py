@@ -290,6 +290,22 @@ def test_splitting_by_command(town: Town) -> None:
     assert town.incidents[old].merged_from == (new.id,)
 
 
+def test_what_a_candidate_takes_in_calls_nobody_a_second_time(town: Town) -> None:
+    """The older one goes on, though nobody believed it; who took note of the other has taken note of it."""
+    town.find(3, "F-0", at="s0", kind="leak", confidence=0.3, device="c0")
+    old = town.incident.id
+    town.wait(10)
+    town.find(3, "F-3", at="s3", kind="leak", confidence=0.95, device="g3")
+    seen = town.incident
+    assert seen.id != old
+    assert town.do(Acknowledge(incident=seen.id)).ok
+    town.wait(10)
+    assert town.do(MergeIncidents(incident=seen.id, into=old)).ok
+    row = town.incidents[old]
+    assert (row.standing, row.annunciated_ns) == ("corroborated", 10 * S)
+    assert (row.acknowledged_by, row.severity) == ("desk-0", 3)
+
+
 def test_what_was_merged_back_can_be_split_off_again(town: Town) -> None:
     """The second time it is a new incident: the first is part of another for good."""
     town.find(3, "F-0", kind="jam", at="a")
