@@ -3,7 +3,7 @@
 * ``never`` says nothing: precision is easy to have.
 * ``always`` raises every kind at every place that watches for it, anew each hour: recall is easy to have, and its
   precision is the share of place-hours in which something is true.
-* ``threshold`` is the alarm of a data logger: the first limit of each entry of ladder, grade or sightings
+* ``threshold`` is the alarm of a data logger: the first limit of each entry of ladder, ebbing, grade or sightings
   against the raw reading, raised and closed by single readings, without hysteresis, delay, health or fusion.
 * ``gaussian`` is the windowed Gaussian of the Numenta Anomaly Benchmark (Lavin and Ahmad 2015, doi
   10.1109/ICMLA.2015.141; detector ``windowedGaussian``): mean and standard deviation of the last 6400 readings of
@@ -216,6 +216,7 @@ def incident(material: Material, w: Watched, stretch: Stretch, *, name: str, sev
 _LIMITS: dict[str, tuple[tuple[str, ...], int]] = {
     # detector: its limits, and 1 where high is bad
     "ladder": (("rung_iv", "rung_iii", "rung_ii", "rung_i"), 1),
+    "ebbing": (("rung_iv", "rung_iii", "rung_ii", "rung_i"), 1),
     "grade": (("light_kmh", "moderate_kmh", "heavy_kmh"), -1),
     "sightings": (("min_confidence",), 1),
 }

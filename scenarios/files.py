@@ -93,10 +93,17 @@ def _spec_file(source: str) -> Path:
     if path.is_dir():
         path /= SPEC
     if not path.is_file():
+        there = Path(source)
+        if there.is_dir():
+            what = f"{source!r} is a folder without {SPEC}"
+        elif there.exists():
+            what = f"{source!r} cannot be read as a file"
+        else:
+            what = f"{source!r} is no scenario: neither in the library nor there as a file or folder"
         raise BadInput(
             "scenario.unknown",
-            f"{source!r} is no scenario{suggest(source, library())}; give one of {', '.join(library())}, a folder "
-            f"with {SPEC}, a folder of FloodNet data, or a labelled river",
+            f"{what}{suggest(source, library())}; give a name that yiwang scenario list shows, a folder with {SPEC}, "
+            "a folder of FloodNet data, or a labelled river",
             source=source,
         )
     return path

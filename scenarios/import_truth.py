@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from scenarios import truths
 from scenarios.import_devices import DeviceTable, Row, cells
-from scenarios.model import Truth
 from scenarios.naming import TRUTH_NAMES
 from scenarios.problems import Problems, suggest
 from scenarios.tables import Names
@@ -19,7 +18,7 @@ class TruthTable:
     """Reads truths against imported devices.
 
     A truth is at a place, or at the place of a device; where its kind is judged by zone or district, in the zone or
-    district of that place.
+    district of that place. Where there is but one device, rows need not name it.
 
     Args:
         table: devices and places.
@@ -36,8 +35,8 @@ class TruthTable:
 
     def read(
         self, path: Path, *, renamed: Mapping[str, str], tz: str | None, layout: str | None
-    ) -> tuple[Truth, ...]:
-        """All rows; those that are wrong are noted and left out.
+    ) -> tuple[truths.Found, ...]:
+        """All rows with where they stand; those that are wrong are noted and left out.
 
         Raises:
             BadInput: ``scenario.table``, ``scenario.tz``.
@@ -45,7 +44,8 @@ class TruthTable:
         file = str(path)
         columns, rows = cells(path, Names(aliases=TRUTH_NAMES, renamed=renamed))
         missing = [c for c in ("kind", "begin", "end") if c not in columns]
-        missing += [] if {"place", "device"} & set(columns) else ["place or device"]
+        lone = len(self.table.devices) == 1
+        missing += [] if lone or {"place", "device"} & set(columns) else ["place or device"]
         if missing:
             self.problems.add(
                 "scenario.column",
@@ -73,12 +73,14 @@ class TruthTable:
             stamps = {name: text for (at, name), text in times.items() if at == number}
             if "" in stamps.values():
                 continue
+            if lone and not {"place", "device"} & set(row):
+                row = {**row, "device": next(iter(self.table.devices))}
             cells_ = self._cells({**row, **stamps}, renamed, number, file)
             line = truths.line_of(cells_, number, self.problems, file=file) if cells_ else None
             truth = truths.from_line(line, k, self.problems, file=file, at=number) if line else None
             if truth is not None:
-                found.append(truth)
-        return tuple(sorted(found, key=lambda t: (t.begin_ns, t.id)))
+                found.append(truths.Found(truth, file, number))
+        return tuple(sorted(found, key=lambda f: (f.truth.begin_ns, f.truth.id)))
 
     def _cells(self, row: Row, renamed: Mapping[str, str], number: int, file: str) -> dict[str, str]:
         """The row as our own ``truth.csv`` has it; empty, and noted, where it speaks of nothing known."""

@@ -1,7 +1,6 @@
 """Three tables (devices, readings, truth) of anybody's to a scenario; columns stay columns."""
 
 import tempfile
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from scenarios import events, truths
+from scenarios import events, import_notes, truths
 from scenarios.folder import DEFAULT_DISTRICT
 from scenarios.import_devices import DeviceTable, cells
 from scenarios.import_truth import TruthTable
@@ -19,7 +18,8 @@ from scenarios.naming import EVENT_NAMES
 from scenarios.placing import Bad, Placed, place
 from scenarios.problems import Problems, suggest
 from scenarios.rows import READING_NAMES, Reader, Rows
-from scenarios.tables import Names
+from scenarios.tables import Names, columns_of
+from scenarios.times import iso_ns
 from yiwang.clock import SECOND
 from yiwang.columns import I64, Readings
 from yiwang.domains import VIDEO_PREFIX, Domains, compile_rules, load_rules
@@ -29,8 +29,11 @@ from yiwang.registry import Registry, Rules, Text
 MOST_TICKS = 200_000
 _GRID_S = (1.0, 5.0, 10.0, 60.0, 300.0, 900.0, 3600.0)
 _SAMPLE = 200_000  # readings from which the usual period is taken
+_WITHIN_S = 120.0
+_FAR_NS = (
+    3600 * SECOND
+)  # a truth may begin or end so long before or after the readings; further off, its times are wrong
 _JITTER = 1.1  # a minute is a minute also where the median is a second less
-_OUT_OF_RANGE = 0.2  # a share beyond which the unit is most likely another one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class Tables:
         layout: strptime pattern of times.
         wide: a column a metric.
         tick_s: without, from how often the sensors report.
-        within_s: of truths that state no tolerance.
+        within_s: of truths that state no tolerance; without, two readings of the slowest sensors and at least 120 s.
         severity: of truths that state no level, 1..4; 0: they must.
         most_bad: share of rows that may be unusable.
     """
@@ -65,7 +68,7 @@ class Tables:
     wide: bool = False
     tick_s: float | None = None
     merge_s: float = 0.0
-    within_s: float = 120.0
+    within_s: float | None = None
     severity: int = 0
     most_bad: float = 0.01
 
@@ -102,6 +105,7 @@ class _Import:
         self.tables = tables
         self.problems = Problems()
         self.notes: list[str] = []
+        self.metrics: tuple[str, ...] = ()
 
     def run(self) -> Imported:
         tables = self.tables
@@ -124,9 +128,14 @@ class _Import:
         )
         placed = place(rows, regs, domains, units=tables.units)
         self._judge_rows(placed)
-        self._ranges(placed, regs, domains)
-        truth = self._truth(table, domains)
+        self.notes += import_notes.ranges(placed.readings, regs, domains)
+        found = self._truth(table, domains, placed)
+        truth = tuple(f.truth for f in found)
         played = self._events(domains, regs)
+        self._judge_truth(found, _span(placed, (), played))
+        self.notes += import_notes.limits(regs, domains)
+        named = (tables.readings, tables.devices, tables.truth, tables.events)
+        self.notes += import_notes.unmapped(tables.renamed, named, self.metrics)
         self.problems.refuse("listed above")
         start_ns, end_ns = _span(placed, truth, played)
         tick_s = tables.tick_s or _tick_s(placed, (end_ns - start_ns) / SECOND)
@@ -148,7 +157,6 @@ class _Import:
             merge_s=tables.merge_s,
             notes=tuple(self.notes),
         )
-        found = [truths.Found(t, str(tables.truth), 0) for t in truth]
         truths.check(found, regs, compile_rules(scenario.rules), (start_ns, end_ns), self.problems)
         self.problems.refuse("listed above")
         return Imported(
@@ -176,18 +184,34 @@ class _Import:
     def _rows(self, table: DeviceTable, domains: Domains) -> Rows:
         """Readings with other people's names of metrics replaced; a lone device or metric need not be named."""
         tables = self.tables
-        metrics = sorted({m for of_kind in table.metrics.values() for m in of_kind})
-        measured = [m for m in metrics if not m.startswith(VIDEO_PREFIX)]
+        known = domains.device_kinds.get(tables.kind) if tables.devices is None else None
+        kinds = [known.metrics] if known else table.metrics.values()
+        measured = sorted({m for of_kind in kinds for m in of_kind if not m.startswith(VIDEO_PREFIX)})
+        names = Names(aliases=READING_NAMES, renamed=tables.renamed)
+        lone = next(iter(table.devices)) if len(table.devices) == 1 else ""
+        if tables.devices is None and "device" not in names.find(columns_of(tables.readings)):
+            lone = tables.readings.name.split(".")[0]
+            self.notes.append(
+                f"{tables.readings.name}: no column is the device, so all is said by one, {lone}; "
+                "if there is one, say which with --map THEIRS=device"
+            )
         reader = Reader(
-            names=Names(aliases=READING_NAMES, renamed=tables.renamed),
+            names=names,
             tz=tables.tz,
             layout=tables.layout,
             metrics=frozenset(domains.metrics),
             wide=tables.wide,
-            device=next(iter(table.devices)) if len(table.devices) == 1 else "",
+            device=lone,
             metric=measured[0] if len(measured) == 1 else "",
         )
         rows = reader.read(tables.readings)
+        if not len(rows):
+            raise BadInput(
+                "scenario.rows",
+                f"{tables.readings}: there is no row below its header",
+                file=str(tables.readings),
+            )
+        self.metrics = rows.metric.names
         return replace(rows, metric=rows.metric.renamed(tables.renamed)) if tables.renamed else rows
 
     def _judge_rows(self, placed: Placed) -> None:
@@ -204,31 +228,29 @@ class _Import:
                 )
             self.problems.refuse("listed above")
 
-    def _ranges(self, placed: Placed, regs: Mapping[int, Registry], domains: Domains) -> None:
-        """Values that cannot be: kept, since broken sensors say such things, but many of them are a wrong unit."""
-        for number, registry in regs.items():
-            r = placed.readings[number]
-            size = 1 + max((s.number for d in registry.devices for s in d.series), default=-1)
-            metrics: dict[str, list[int]] = defaultdict(list)
-            for device in registry.devices:
-                for s in device.series:
-                    metrics[s.metric].append(s.number)
-            for metric, numbers in metrics.items():
-                of_metric = np.zeros(size, np.bool_)
-                of_metric[numbers] = True
-                value = r.value[of_metric[r.series]]
-                known = domains.metrics[metric]
-                if len(value) and np.mean((value < known.lo) | (value > known.hi)) > _OUT_OF_RANGE:
-                    self.notes.append(
-                        f"{metric}: over a fifth of the values is outside {known.lo:g} to {known.hi:g} {known.unit}; "
-                        f"if they are in another unit, say --unit {metric}=UNIT ({', '.join(known.units)})"
-                    )
+    def _judge_truth(self, found: Sequence[truths.Found], span: tuple[int, int]) -> None:
+        """A truth that no reading can bear out has wrong times."""
+        for one in found:
+            begin_ns, end_ns = one.truth.extent_ns
+            if end_ns < span[0] - _FAR_NS or begin_ns > span[1] + _FAR_NS:
+                self.problems.add(
+                    "scenario.time",
+                    f"{iso_ns(one.truth.begin_ns)} to {iso_ns(one.truth.end_ns)} is outside the readings, "
+                    f"{iso_ns(span[0])} to {iso_ns(span[1])}; is its date or --tz right?",
+                    file=one.file,
+                    line=one.line,
+                    field="begin",
+                )
 
-    def _truth(self, table: DeviceTable, domains: Domains) -> tuple[Truth, ...]:
+    def _truth(self, table: DeviceTable, domains: Domains, placed: Placed) -> tuple[truths.Found, ...]:
         tables = self.tables
         if tables.truth is None:
             return ()
-        reader = TruthTable(table, domains, self.problems, within_s=tables.within_s, severity=tables.severity)
+        within_s = tables.within_s
+        if within_s is None:
+            slowest_s = max((_period_s(r) for r in placed.readings.values() if len(r) > 1), default=0.0)
+            within_s = max(_WITHIN_S, 2 * slowest_s)
+        reader = TruthTable(table, domains, self.problems, within_s=within_s, severity=tables.severity)
         return reader.read(tables.truth, renamed=tables.renamed, tz=tables.tz, layout=tables.layout)
 
     def _events(self, domains: Domains, regs: Mapping[int, Registry]) -> tuple[events.Played, ...]:

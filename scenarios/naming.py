@@ -43,10 +43,10 @@ EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 def attributes(domains: Domains) -> frozenset[str]:
-    """Every attribute of a place or device that a threshold refers to."""
-    return frozenset(
-        p.attribute for entry in domains.detectors for p in entry.params.values() if p.of and p.attribute
-    )
+    """Every attribute of a place or device that a threshold, a transform of a metric or the layout refers to."""
+    params = [p for entry in domains.detectors for p in entry.params.values()]
+    params += [m.reads_as.offset for m in domains.metrics.values() if m.reads_as]
+    return frozenset({"chainage_m", *(p.attribute for p in params if p.of and p.attribute)})
 
 
 @dataclass(slots=True)

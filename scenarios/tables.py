@@ -183,6 +183,8 @@ def columns_of(path: Path) -> list[str]:
         BadInput: ``scenario.table``.
     """
     name = path.name.lower()
+    if not path.is_file():
+        raise BadInput("scenario.table", f"{path}: there is no such file", file=str(path))
     try:
         if name.endswith(".parquet"):
             return list(pq.read_schema(path).names)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from scenarios.writing import begin
 from yiwang.errors import BadInput
 
 _SPEC = """\
@@ -94,15 +95,13 @@ def new(name: str, folder: Path) -> list[str]:
         Names of the files.
 
     Raises:
-        BadInput: ``scenario.exists`` when the folder already holds something; ``scenario.name``.
+        BadInput: ``scenario.exists`` or ``scenario.folder``, as ``writing.begin``; ``scenario.name``.
     """
     if not name or len(name) > 60 or not name.replace("_", "").replace("-", "").isalnum():
         raise BadInput(
             "scenario.name", f"{name!r} is no name: letters, digits, _ and -, at most 60", name=name
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput("scenario.exists", f"{folder} is not empty; name a new folder", folder=str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
+    begin(folder)
     contents = {
         "scenario.yaml": _SPEC.format(name=name, folder=folder),
         "places.csv": _PLACES,

@@ -283,7 +283,7 @@ class _Judge:
         for together in by_spot.values():
             together.sort(key=lambda f: f.truth.begin_ns)
             for a, b in pairwise(together):
-                if b.truth.begin_ns < a.truth.end_ns:
+                if b.truth.begin_ns < max(a.truth.end_ns, a.truth.begin_ns + 1):
                     self.problems.add(
                         "scenario.overlap",
                         f"{b.truth.id} begins {iso_ns(b.truth.begin_ns)}, before {a.truth.id} of the same kind at "

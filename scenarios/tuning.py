@@ -197,8 +197,10 @@ def _range(text: str, entry: Entry, known: Mapping[str, Any]) -> Range:  # Any: 
         steps = int(parts[2]) if len(parts) > 2 else 0
     except (IndexError, ValueError):
         lo, hi, steps = 1.0, 0.0, 0
-    if not lo < hi or len(parts) > 3 or steps < 0:
-        raise BadInput("tune.param", f"--param {text}: write {name}=LO:HI or {name}=LO:HI:STEPS", name=name)
+    if not -np.inf < lo < hi < np.inf or len(parts) > 3 or (len(parts) == 3 and steps < 2):
+        raise BadInput(
+            "tune.param", f"--param {text}: write {name}=LO:HI or {name}=LO:HI:STEPS, two or more", name=name
+        )
     if lo < spec.lo or hi > spec.hi:
         raise BadInput(
             "tune.param", f"--param {text}: {name} may be {spec.lo:g} to {spec.hi:g} {spec.unit}", name=name

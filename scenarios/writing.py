@@ -38,11 +38,9 @@ def save(
         readings: ``readings.parquet``, or ``readings.csv`` for people.
 
     Raises:
-        BadInput: ``scenario.exists`` when the folder already holds something.
+        BadInput: as ``begin``.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput("scenario.exists", f"{folder} is not empty; name a new folder", folder=str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
+    begin(folder)
     inline = len(scenario.truth) <= MOST_INLINE
     rules, notes = _rules(scenario, folder)
     spec = ScenarioFile(
@@ -77,6 +75,23 @@ def save(
         (folder / EVENTS).write_bytes(events.encode(scenario.events))
     if scenario.base_map.get("features"):
         (folder / MAP).write_bytes(msgspec.json.encode(scenario.base_map))
+
+
+def begin(folder: Path) -> None:
+    """Make the folder in which a scenario is to stand.
+
+    Raises:
+        BadInput: ``scenario.exists`` when it already holds something, ``scenario.folder`` when it cannot be made.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        what = "is not empty" if folder.is_dir() else "is a file"
+        raise BadInput("scenario.exists", f"{folder} {what}; name a new folder", folder=str(folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            "scenario.folder", f"{folder} cannot be made: {error.strerror}; name another", folder=str(folder)
+        ) from None
 
 
 def _districts(scenario: Scenario) -> tuple[DistrictLine, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenarios import files, floodnet
+from scenarios import files, floodnet, template
 from scenarios.city import generate
 from yiwang.errors import BadInput
 
@@ -84,11 +84,32 @@ def test_a_time_without_zone_is_refused(tmp_path: Path) -> None:
         files.load(str(tmp_path))
 
 
-def test_an_unknown_scenario_lists_the_known_ones() -> None:
-    """The error says what there is."""
-    with pytest.raises(BadInput, match=r"did you mean 'night'\?.* quiet,") as caught:
-        files.load("nigth")
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nigth", r"did you mean 'night'\?.*yiwang scenario list"),
+        ("empty", r"'empty' is a folder without scenario\.yaml"),
+        ("out/none", r"neither in the library nor there as a file or folder"),
+    ],
+)
+def test_an_unknown_scenario_is_told_by_one_sentence(
+    name: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what is wrong with that name and where the known ones are listed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=sentence) as caught:
+        files.load(name)
     assert caught.value.code == "scenario.unknown"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """Below a file there can be no folder; a file in the way is no folder that is not empty."""
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(BadInput, match="cannot be made"):
+        template.new("x", tmp_path / "file" / "below")
+    with pytest.raises(BadInput, match="is a file; name a new folder"):
+        files.save(files.load("quiet"), tmp_path / "file")
 
 
 @pytest.mark.shared

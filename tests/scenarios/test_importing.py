@@ -1,6 +1,7 @@
 """Three tables of anybody's to a scenario."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,12 +170,74 @@ def test_devices_may_be_known_by_their_readings_alone(tmp_path: Path) -> None:
     """Without a table of devices a kind for all is enough; each is a place of its own."""
     (tmp_path / "r.csv").write_text("time,device,value\n2026-06-01T12:00:00Z,A,1\n2026-06-01T12:00:00Z,B,2\n")
     with pytest.raises(BadInput, match="column is metric"):
-        run(Tables(readings=tmp_path / "r.csv", kind="road_water_level"))
+        run(Tables(readings=tmp_path / "r.csv", kind="traffic_station"))
     (tmp_path / "r.csv").write_text(
         "time,device,metric,value\n2026-06-01T12:00:00Z,A,water_depth,1\n2026-06-01T12:00:00Z,B,water_depth,2\n"
     )
     scenario = run(Tables(readings=tmp_path / "r.csv", kind="road_water_level")).scenario
     assert [(d.id, d.place) for d in scenario.registries[0].devices] == [("A", "A"), ("B", "B")]
+
+
+def test_a_lone_series_needs_neither_device_nor_metric(tmp_path: Path) -> None:
+    """Time and value, and truth of begin and end, are enough where a kind of one metric is named; it is told."""
+    (tmp_path / "loop-7.csv").write_text("timestamp,value\n2026-06-01 12:00:00,60\n2026-06-01 12:05:00,12\n")
+    (tmp_path / "truth.csv").write_text(
+        "kind,begin,end\ntraffic_incident,2026-06-01 12:05:00,2026-06-01 12:05:00\n"
+    )
+    given = Tables(
+        readings=tmp_path / "loop-7.csv",
+        truth=tmp_path / "truth.csv",
+        kind="speed_loop",
+        tz="UTC",
+        severity=3,
+    )
+    imported = run(given)
+    assert said(imported) == [("loop-7", "traffic_speed", 60.0, 0), ("loop-7", "traffic_speed", 12.0, 300)]
+    assert [t.place for t in imported.scenario.truth] == ["loop-7"]
+    assert any("all is said by one, loop-7" in n for n in imported.notes)
+
+
+def test_tolerance_follows_the_interval_of_the_sensors(tmp_path: Path) -> None:
+    """Who reports every five minutes cannot be heard within two: without --within it is two readings."""
+    rows = "".join(f"2026-06-01T12:{m:02d}:00Z,A,water_depth,1\n" for m in range(0, 60, 5))
+    truth = "kind,device,begin,end,level\nroad_flooding,A,2026-06-01T12:10:00Z,2026-06-01T12:30:00Z,4\n"
+    given = tables(tmp_path, readings="time,device,metric,value\n" + rows, truth=truth)
+    assert [t.within_s for t in run(given).scenario.truth] == [600.0]
+    assert [t.within_s for t in run(replace(given, within_s=90.0)).scenario.truth] == [90.0]
+
+
+def test_attributes_that_no_threshold_names_are_taken_too(tmp_path: Path) -> None:
+    """The position along a corridor and the height of a sonar are columns of devices like any other attribute."""
+    devices = "id,kind,chainage_m,mount_height_cm\nA,traffic_station,900,\nB,sonar_water_level,,450\n"
+    readings = "time,device,metric,value\n2026-06-01T12:00:00Z,A,traffic_speed,60\n2026-06-01T12:00:00Z,B,water_distance,450\n"
+    imported = run(tables(tmp_path, devices=devices, readings=readings))
+    places = {p.id: p.attributes for p in imported.scenario.registries[0].places}
+    assert places == {"A": {"chainage_m": 900.0}, "B": {"mount_height_cm": 450.0}}
+    assert not [n for n in imported.notes if "not used" in n or "mount_height_cm" in n]
+
+
+def test_series_that_nothing_can_judge_are_named(tmp_path: Path) -> None:
+    """A river without its levels and a sonar without its height are imported, and it is told what they need."""
+    devices = "id,kind\nR,river_level_gauge\nB,sonar_water_level\n"
+    readings = "time,device,metric,value\n2026-06-01T12:00:00Z,R,river_level,2\n2026-06-01T12:00:00Z,B,water_distance,450\n"
+    notes = " | ".join(run(tables(tmp_path, devices=devices, readings=readings)).notes)
+    assert "river_level of R has no limit, so river_high is not raised by its height" in notes
+    assert "warning_level_m" in notes
+    assert "water_distance of B says nothing without mount_height_cm" in notes
+    with_levels = "id,kind,warning_level_m\nR,river_level_gauge,3\n"
+    one = "time,device,metric,value\n2026-06-01T12:00:00Z,R,river_level,2\n"
+    assert not [n for n in run(tables(tmp_path, devices=with_levels, readings=one)).notes if "limit" in n]
+
+
+def test_a_misspelt_name_to_map_is_told(tmp_path: Path) -> None:
+    """--map of what no table has does nothing, and says so; of a column, a kind or a metric it is used."""
+    renamed = {"tiem": "time", "depth": "water_depth", "gauge": "road_water_level", "flood": "road_flooding"}
+    devices, truth = DEVICES.replace("road_water_level", "gauge"), TRUTH.replace("road_flooding", "flood")
+    readings = READINGS.replace("water_depth", "depth")
+    notes = run(tables(tmp_path, devices=devices, readings=readings, truth=truth, renamed=renamed)).notes
+    assert [n for n in notes if "--map" in n] == [
+        "--map tiem=time: no column, metric or kind is called 'tiem'"
+    ]
 
 
 def test_video_events_as_a_table(tmp_path: Path) -> None:
@@ -236,7 +299,9 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path, what: st
         ({"units": {"depth": "cm"}}, "scenario.metric", "depth"),
         ({"kind": "x", "devices": "id\nA\n"}, "scenario.device", "--kind"),
         ({"readings": ""}, "scenario.table", "empty"),
-        ({"readings": READINGS.splitlines()[0] + "\n"}, "scenario.rows", "0 of 0"),
+        ({"readings": READINGS.splitlines()[0] + "\n"}, "scenario.rows", "no row below its header"),
+        ({"truth": TRUTH.replace("2026-06-01 20", "2027-06-01 20")}, "scenario.time", "truth.csv:2: begin: 2027-"),
+        ({"truth": TRUTH + TRUTH.splitlines()[1] + "\n"}, "scenario.overlap", "truth.csv:4: begin"),
     ],
 )  # fmt: skip
 def test_refusals_say_what_is_wrong(tmp_path: Path, changed: dict[str, Any], code: str, said_: str) -> None:

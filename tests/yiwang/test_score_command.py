@@ -119,11 +119,29 @@ def test_reports_are_written(flood: Path, tmp_path: Path) -> None:
         (["night", "--floor", "pyproject.toml"], "score.file"),
         (["night", "--set", "nowhere.yaml"], "set.file"),
         (["nigth@3"], "scenario.unknown"),
+        (["night", "--html", "nowhere/x.html"], "score.html"),
+        (["night", "--html", "pyproject.toml/reports"], "score.html"),
+        (["night", "--findings", "nowhere/x.jsonl"], "score.file"),
+        (["night", "--write-floor", "docs"], "score.file"),
     ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], code: str) -> None:
     """Before anything is played."""
     assert getattr(score(*arguments).exception, "code", "") == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["-o", "nowhere/set.yaml"], "tune.file"),
+        (["--param", "hold_s=1:inf"], "tune.param"),
+        (["--param", "hold_s=1:2:0"], "tune.param"),
+    ],
+)
+def test_what_is_wrong_with_a_search_is_named(flood: Path, arguments: list[str], code: str) -> None:
+    """Before anything is tried."""
+    result = CliRunner().invoke(cli, ["tune", "depth.ladder", "--scenarios", str(flood), *arguments])
+    assert getattr(result.exception, "code", "") == code
 
 
 def test_nothing_named_says_what_there_is() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scenarios.importing import Imported
 
 EXIT_WRONG = 2
+MOST_S = 30 * 86400.0  # of a span in seconds
 _path = click.Path(path_type=Path)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h|d)?")
 _UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -200,14 +201,23 @@ def _value(text: str) -> Any:  # Any: a number, true, false, a list, or text
 @click.option("--wide", is_flag=True, help="Readings have a column for each metric.")
 @click.option("--tick", callback=_seconds, help="Spacing of ticks [default: from how often sensors report].")
 @click.option(
-    "--merge", default=0.0, help="Truths of one place closer than so many seconds may be one incident."
+    "--merge",
+    default=0.0,
+    type=click.FloatRange(0, MOST_S),
+    help="Truths of one place closer than so many seconds may be one incident.",
 )
 @click.option(
-    "--within", default="120", show_default=True, callback=_seconds, help="Tolerance of truths without one."
+    "--within",
+    callback=_seconds,
+    help="Tolerance of truths without one [default: two readings, at least 120 s].",
 )
 @click.option("--level", default=0, type=click.IntRange(0, 4), help="Level of truths without one, 1 to 4.")
 @click.option(
-    "--most-bad", default=0.01, show_default=True, help="Share of unusable rows above which all is refused."
+    "--most-bad",
+    default=0.01,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="Share of unusable rows above which all is refused.",
 )
 @click.option("--name", help="Name of the scenario [default: the folder's].")
 @_out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yiwang.commands._outputs import check_file, check_folder
 from yiwang.errors import BadInput
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def command(
         seeds.check(name)
     lines = bool(findings or incidents)
     _check_html(html, names)
+    for path in (findings, incidents, write_floor):
+        check_file(path, code="score.file")
     work = [
         Job(source=n, set=chosen, lines=lines, html=html is not None, baselines=baselines, full=full)
         for n in names
@@ -205,6 +208,10 @@ def _check_html(html: Path | None, names: Sequence[str]) -> None:
             f"{html} is one page and there are {len(names)} scenarios; give a folder",
             file=str(html),
         )
+    if html and html.suffix == ".html":
+        check_file(html, code="score.html")
+    elif html:
+        check_folder(html, code="score.html")
 
 
 def _write_html(html: Path | None, scored: "Sequence[Scored]") -> None:
@@ -215,7 +222,6 @@ def _write_html(html: Path | None, scored: "Sequence[Scored]") -> None:
         return
     from scenarios.page import index
 
-    html.mkdir(parents=True, exist_ok=True)
     for one in scored:
         (html / f"{one.card.name}.html").write_text(one.html, encoding="utf-8")
     (html / "index.html").write_text(index([one.card for one in scored]), encoding="utf-8")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yiwang.commands._outputs import check_file
+
 if TYPE_CHECKING:
     from scenarios.figures import Tally
     from scenarios.tuning import Metric, Trial, Tuned
@@ -94,6 +96,7 @@ def command(
     from scenarios import sets, tuning
 
     console = Console(stderr=True)
+    check_file(output, code="tune.file")
     names = [n for group in sources for n in group.split(",") if n]
     names += [f"{n}@{seed}" for n in list(names) for seed in range(1, seeds + 1)]
     found, units = tuning.materials(names, entry, folds)
