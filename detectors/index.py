@@ -161,7 +161,27 @@ class Index:
         index = area_index(v, free, length, zone.astype(np.int32), len(zones))
         state.index[lead] = index
         state.tick_ns[rows] = t_ns
-        return self._say(state, lead, index, t_ns)
+        said = self._say(state, lead, index, t_ns)
+        speaks = np.zeros(len(state.level), np.bool_)
+        speaks[lead] = True
+        left = rows[(state.level[rows] > 0) & ~speaks[rows]]
+        return said if len(left) == 0 else _both(said, self._leave(state, left, t_ns))
+
+    def _leave(self, state: IndexState, row: NDArray[np.intp], t_ns: int) -> FindingColumns:
+        """What was said of series that are no longer the first of their zone is over: nobody else can end it."""
+        since, value = state.since_ns[row], np.nan_to_num(state.index[row])
+        state.level[row] = 0
+        state.index[row] = np.nan
+        state.since_ns[row] = state.turn_ns[row] = NONE
+        return FindingColumns(
+            series=row.astype(np.int32),
+            t_ns=np.full(len(row), t_ns),
+            since_ns=since,
+            level=np.zeros(len(row), np.int8),
+            value=value,
+            limit=np.broadcast_to(np.asarray(at(self.heavy, row), np.float64), row.shape) - 1.0,
+            reason=np.ones(len(row), np.uint8),
+        )
 
     def gauge(self, state: IndexState) -> tuple[F64, F64]:
         """The published index of each zone, in the row of its first series, and where it is heavy."""
@@ -209,3 +229,17 @@ class Index:
             limit=np.where(on, heavy - 1.0, heavy),
             reason=on.astype(np.uint8),
         )
+
+
+def _both(a: FindingColumns, b: FindingColumns) -> FindingColumns:
+    """The rows of two, by series."""
+    order = np.argsort(np.concatenate((a.series, b.series)), kind="stable")
+    return FindingColumns(
+        series=np.concatenate((a.series, b.series))[order],
+        t_ns=np.concatenate((a.t_ns, b.t_ns))[order],
+        since_ns=np.concatenate((a.since_ns, b.since_ns))[order],
+        level=np.concatenate((a.level, b.level))[order],
+        value=np.concatenate((a.value, b.value))[order],
+        limit=np.concatenate((a.limit, b.limit))[order],
+        reason=np.concatenate((a.reason, b.reason))[order],
+    )

@@ -1,5 +1,7 @@
 """The traffic performance index."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,23 @@ def test_free_speed_is_learned_where_it_is_not_registered() -> None:
     area = Index(**{**AREA, "free_kmh": np.nan}, layout=layout((0.0,), 1, (0,)))
     rows = [(60.0,)] * 60 + [(20.0,)] * 5
     assert drive(area, rows) == [(62, 4)]
+
+
+def test_what_was_said_of_a_series_that_leads_no_zone_any_more_is_over() -> None:
+    """A link registered before it is moved into its zone: the new first series speaks from then on."""
+    apart = replace(layout((0.0, 1.0, 2.0), 1, (0,)), zone=np.array([0, 0, 1], np.int32))
+    area, moved = (
+        Index(**AREA, layout=one) for one in (apart, replace(apart, zone=np.array([0, 1, 1], np.int32)))
+    )
+    state = area.start(3)
+    said = []
+    for minute in range(8):
+        area = moved if minute == 4 else area
+        area.step(state, round_of(*((s, minute, 20.0, 0) for s in range(3))))
+        found = area.tick(state, minute * MINUTE)
+        said += [(minute, *row) for row in zip(found.series.tolist(), found.level.tolist(), strict=True)]
+    assert said == [(2, 0, 4), (2, 2, 4), (4, 2, 0), (6, 1, 4)]
+    assert np.isnan(state.index[2])
 
 
 def test_the_index_is_published() -> None:
