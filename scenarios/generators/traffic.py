@@ -398,8 +398,10 @@ def outage(*, start_ns: int, seed: int, duration_s: float = 21_600.0) -> Scenari
         keep = np.where(rush, 0.0, 1.0) if fault == "silent" else None
         if fault in ("zero", "still"):
             begin = int(rush.argmax())
+            alive = np.isfinite(seen.flow[:, i]).any(axis=0)  # a dead lane says no zeros either
             for column in (seen.flow, seen.occupancy, seen.speed):
-                column[rush, i] = 0.0 if fault == "zero" else column[begin - 1, i]
+                stuck = column[begin - 1, i].copy()
+                column[rush, i] = np.where(alive, 0.0 if fault == "zero" else stuck, np.nan)
         speak(b, c, i, seen, keep)
         for device in devices(c, i) if fault else ():
             times = b.start_ns + np.round(seen.t_s[rush][[0, -1]] * SECOND).astype(np.int64)
