@@ -175,3 +175,12 @@ def specs(kind: type) -> dict[str, tuple[Spec, bool]]:
 def at(param: Param, rows: NDArray[np.int32] | NDArray[np.int64]) -> Param:
     """A parameter's values for some series: float64 (k,), or the one float for all."""
     return param[rows] if isinstance(param, np.ndarray) else param
+
+
+def one(param: Param) -> Param:
+    """The one number where all series have the same, so that nobody need look it up for each; else ``param``."""
+    if not isinstance(param, np.ndarray) or len(param) == 0:
+        return param
+    first = float(param[0])
+    alike = np.isnan(param) if np.isnan(first) else param == first
+    return first if alike.all() else param

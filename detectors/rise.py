@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.latch import NONE, usable
-from detectors.protocol import Param, Spec, at
+from detectors.protocol import Param, Spec, at, one
 from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Round
 
 Rung = Annotated[Param, Spec(unit="metric", lo=-1e9, hi=1e9, absent=True)]
 Duration = Annotated[Param, Spec(unit="s", lo=0, hi=86_400)]
 NAN = float("nan")
-MINUTE_NS = 60_000_000_000
+Flags = NDArray[np.bool_]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,7 +23,10 @@ class RiseState:
 
     Attributes:
         t_ns: int64 (n,), time of the newest reading; NONE.
-        known: float64 (n, 4): the newest value, the one before, the filtered level, its rate per minute.
+        value: float64 (n,), the newest value.
+        before: float64 (n,), the one before.
+        x: float64 (n,), the filtered level.
+        rate: float64 (n,), its rate per minute.
         followed: bool (n,), whether the filter runs: the water is high enough, or something is said.
         level: int8 (n,), level said; 0 none.
         since_ns: int64 (n,), start of the episode; NONE.
@@ -31,8 +34,11 @@ class RiseState:
     """
 
     t_ns: I64
-    known: F64
-    followed: NDArray[np.bool_]
+    value: F64
+    before: F64
+    x: F64
+    rate: F64
+    followed: Flags
     level: I8
     since_ns: I64
     calm_ns: I64
@@ -102,7 +108,7 @@ class Rise:
     def _rungs(self) -> F64:
         """Rungs, most severe first: float64 (n, 4) or (4,)."""
         rungs = (self.rung_i, self.rung_ii, self.rung_iii, self.rung_iv)
-        return np.stack(np.broadcast_arrays(*(np.asarray(p, np.float64) for p in rungs)), axis=-1)
+        return np.stack(np.broadcast_arrays(*(np.asarray(one(p), np.float64) for p in rungs)), axis=-1)
 
     @cached_property
     def _ask(self) -> F64:
@@ -126,84 +132,124 @@ class Rise:
         """``n`` series of which nothing is known."""
         return RiseState(
             t_ns=np.full(n, NONE),
-            known=np.zeros((n, 4)),
+            value=np.zeros(n),
+            before=np.zeros(n),
+            x=np.zeros(n),
+            rate=np.zeros(n),
             followed=np.zeros(n, np.bool_),
             level=np.zeros(n, np.int8),
             since_ns=np.full(n, NONE),
             calm_ns=np.full(n, NONE),
         )
 
+    @cached_property
+    def _from(self) -> Param:
+        return one(self.from_value)
+
+    @cached_property
+    def _least(self) -> Param:
+        return one(self.min_rate)
+
+    @cached_property
+    def _smooth_s(self) -> Param:
+        return one(self.smooth_s)
+
+    @cached_property
+    def _gap_s(self) -> Param:
+        return one(self.gap_s)
+
+    @cached_property
+    def _lead_min(self) -> Param:
+        return one(self.lead_s / 60.0)
+
     def step(self, state: RiseState, r: Round) -> FindingColumns:
         """One row for each series whose level changes."""
+        good = usable(r.value, r.quality)
         s, v, t = r.series, r.value, r.t_ns
-        good = usable(v, r.quality)
         if not good.all():
-            s, v, t = s[good], v[good], t[good]
-        ask = self._ask[s] if self._ask.ndim == 2 else self._ask
-        followed = state.followed[s]
-        high = followed | ((v >= ask[..., 0]) & (v < ask[..., 1]))
-        rows = high.nonzero()[0]
+            used = good.nonzero()[0]
+            s, v, t = s[used], v[used], t[used]
+        was = state.followed.take(s)
+        with np.errstate(invalid="ignore"):
+            under = v < at(self._from, s)
+        low = (under & ~was).nonzero()[0]
+        if len(low) == 0:
+            return self._follow(state, s, t, v, was, under)
+        state.value[s[low]] = v[low]  # only what the filter needs to begin with
+        rows = (was | ~under).nonzero()[0]
         found = NO_FINDINGS
         if len(rows):
-            found = self._follow(state, s[rows], t[rows], v[rows], followed[rows])
-            low = (~high).nonzero()[0]
-        else:
-            low = slice(None)  # type: ignore[assignment]  # all of them
-        state.known[s[low], 0] = v[low]  # only what the filter needs to begin with
-        state.t_ns[s] = t
+            found = self._follow(state, s[rows], t[rows], v[rows], was[rows], under[rows])
+        state.t_ns[s[low]] = t[low]
         return found
 
     def _follow(
-        self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64, was: NDArray[np.bool_]
+        self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64, was: Flags, under: Flags
     ) -> FindingColumns:
         """Filter, and hold against the rungs."""
-        last_ns, known = state.t_ns[s], state.known[s]
-        own = self._set[s] if self._set.ndim == 2 else self._set
-        gap_s, smooth_s, min_rate, lead_min = own[..., 0], own[..., 1], own[..., 2], own[..., 3]
+        last_ns = state.t_ns.take(s)
+        last, two = state.value.take(s), state.before.take(s)
+        x, rate = state.x.take(s), state.rate.take(s)
         dt_s = (t - last_ns) / 1e9
-        fresh = (last_ns == NONE) | (dt_s > gap_s)
-        one, two, x, rate = known.T
-        anew = fresh.nonzero()[0]
-        if len(anew):
-            one[anew], dt_s[anew] = v[anew], 0.0
-        # a series that begins to be followed goes on from its last low reading, unless that is too old
+        fresh = (last_ns == NONE) | (dt_s > at(self._gap_s, s))
         begins = (fresh | ~was).nonzero()[0]
         if len(begins):
-            two[begins], x[begins], rate[begins] = one[begins], one[begins], 0.0
-        median = np.maximum(np.minimum(v, one), np.minimum(np.maximum(v, one), two))
-        dt = np.maximum(dt_s, 1e-9) / 60.0  # a fresh one has no interval, and no error either
-        theta = np.exp(dt_s / -smooth_s)
+            # a series that begins to be followed goes on from its last low reading, unless that is too old
+            dt_s[(last_ns == NONE).nonzero()[0]] = 0.0
+            anew = np.where(fresh[begins], v[begins], last[begins])
+            last[begins] = anew
+            two[begins] = anew
+            x[begins] = anew
+            rate[begins] = 0.0
+        median = np.maximum(np.minimum(v, last), np.minimum(np.maximum(v, last), two))
+        dt = np.maximum(dt_s / 60.0, 1e-9)  # a fresh last has no interval, and no error either
+        theta = np.exp(-dt_s / at(self._smooth_s, s))
+        x += rate * dt
         with np.errstate(over="ignore", invalid="ignore"):  # absurd readings give absurd rates, for a while
-            x = x + rate * dt
             error = median - x
-            x = x + (1.0 - theta * theta) * error
-            rate = rate + (1.0 - theta) ** 2 * error / dt
-        if not np.isfinite(x).all() or not np.isfinite(rate).all():
-            rate = np.nan_to_num(rate, nan=0.0, posinf=1e12, neginf=-1e12)
-            x = np.where(np.isfinite(x), x, v)
-        rate = np.clip(rate, -1e12, 1e12)
-        state.known[s] = np.stack((v, one, x, rate), axis=1)
+            x += (1.0 - theta * theta) * error
+            rate += (1.0 - theta) ** 2 * error / dt
+        finite = np.isfinite(rate)
+        if not finite.all():
+            rate[~finite] = 0.0
+        np.clip(rate, -1e12, 1e12, out=rate)
+        finite = np.isfinite(x)
+        if not finite.all():
+            x = np.where(finite, x, v)
+        state.value[s] = v
+        state.before[s] = last
+        state.x[s] = x
+        state.rate[s] = rate
+        state.t_ns[s] = t
 
-        ask = self._ask[s] if self._ask.ndim == 2 else self._ask
-        above = v >= ask[..., 0]
-        rising = ((rate >= min_rate) & above).nonzero()[0]
+        rising = ((rate >= at(self._least, s)) & ~under).nonzero()[0]
+        busy = state.level.take(s) > 0
         severe = np.zeros(len(s), np.int8)
         if len(rising):
             rungs = self._rungs[s[rising]] if self._rungs.ndim == 2 else self._rungs
-            gap = rungs - v[rising, None]
-            near = (gap > 0) & (gap <= (rate * lead_min)[rising, None])
+            above = rungs - v[rising, None]
+            near = (above > 0) & (above <= (rate[rising] * at(self._lead_min, s[rising]))[:, None])
             severe[rising] = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
+            busy |= severe > 0
+        state.followed[s] = ~under
+        rows = busy.nonzero()[0]
+        return (
+            self._judge(state, s[rows], t[rows], v[rows], rate[rows], severe[rows])
+            if len(rows)
+            else NO_FINDINGS
+        )
+
+    def _judge(
+        self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64, rate: F64, severe: I8
+    ) -> FindingColumns:
+        """Of series near a rung, or of which something is said, the levels."""
         old = state.level[s]
-        follow = (above & (v < ask[..., 1])) | (old > 0)
-        if not (old.any() or severe.any()):
-            state.followed[s] = follow
-            return NO_FINDINGS
         calm = np.where(severe > 0, NONE, np.where(state.calm_ns[s] == NONE, t, state.calm_ns[s]))
         over = (old > 0) & (severe == 0) & ((t - calm) / 1e9 >= at(self.hold_s, s))
         new = np.where(over, 0, np.where((severe > 0) & ((old == 0) | (severe < old)), severe, old))
         new = new.astype(np.int8)
-        state.calm_ns[s] = np.where(old + new > 0, calm, NONE)
-        state.followed[s] = follow | (new > 0)
+        state.calm_ns[s] = np.where(new > 0, calm, NONE)
+        state.followed[s] |= new > 0
         c = np.flatnonzero(new != old)
         if len(c) == 0:
             return NO_FINDINGS
@@ -247,7 +293,7 @@ class Rise:
         if len(gone) == 0:
             return NO_FINDINGS
         s = s[gone]
-        since, value = state.since_ns[s], state.known[s, 0]
+        since, value = state.since_ns[s], state.value[s]
         state.level[s] = 0
         state.since_ns[s] = NONE
         state.calm_ns[s] = NONE
@@ -264,4 +310,4 @@ class Rise:
     def gauge(self, state: RiseState) -> tuple[F64, F64]:
         """The rate a minute of each series, and the least that counts."""
         least = np.broadcast_to(np.asarray(self.min_rate, np.float64), len(state.level))
-        return np.where(state.followed, state.known[:, 3], np.nan), least
+        return np.where(state.followed, state.rate, np.nan), least
