@@ -130,6 +130,23 @@ class Corridor:
 
     Source: own, from shock-wave theory (Lighthill & Whitham 1955; Daganzo 1994), the capacity drop (Hall & Agyemang-Duah
     1991, TRR 1320) and the use of a historical profile (Persaud, Hall & Hall 1990, TRR 1287, McMaster). Numbers are P.
+
+    >>> from yiwang.columns import Readings
+    >>> four = np.arange(4, dtype=np.int32)
+    >>> road = Layout(role=np.zeros(4, np.int8), device=four, place=four, zone=np.zeros(4, np.int32),
+    ...     metric=np.zeros(4, np.int32), x_m=np.zeros(4), y_m=np.zeros(4), at_m=500.0 * four, live=np.ones(4, np.bool_))
+    >>> corridor = Corridor(enter=0.55, leave=0.7, jam_occupancy=15.0, evidence=3.0, confirm_s=60.0, clear_s=240.0,
+    ...     reach_m=3500.0, queue_ii_m=2000.0, queue_i_m=8000.0, layout=road)
+    >>> state = corridor.start(4)
+    >>> free, blocked = (100, 98, 101, 99), (100, 12, 100, 99)  # downstream of the second station a lane is lost
+    >>> for minute, kmh in enumerate([free] * 20 + [blocked] * 3 + [(15, 12, 100, 99)] * 3 + [free] * 8):
+    ...     r = Readings.of([(i, minute * 60_000_000_000, float(v), 0) for i, v in enumerate(kmh)])
+    ...     _ = corridor.step(state, Round(series=r.series, t_ns=r.t_ns, value=r.value, quality=r.quality))
+    ...     found = corridor.tick(state, minute * 60_000_000_000)
+    ...     for series, level, reason in zip(found.series, found.level, found.reason):
+    ...         print(minute, "station", series, "level", level, corridor.reasons[reason])
+    21 station 1 level 3 corridor.incident
+    30 station 1 level 0 corridor.clear
     """
 
     name: ClassVar[str] = "corridor"

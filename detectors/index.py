@@ -107,6 +107,24 @@ class Index:
     are learned. Ignores NaN and readings marked SUSPECT.
 
     Source: domain.md D2 [newton]; weights by length instead of vehicle kilometres P.
+
+    >>> from yiwang.columns import Readings
+    >>> two = np.arange(2, dtype=np.int32)
+    >>> area = Layout(role=np.zeros(2, np.int8), device=two, place=two, zone=np.zeros(2, np.int32),
+    ...     metric=np.zeros(2, np.int32), x_m=np.zeros(2), y_m=np.zeros(2), at_m=np.zeros(2), live=np.ones(2, np.bool_))
+    >>> index = Index(free_kmh=60.0, length_m=500.0, heavy=8.0, fresh_s=300.0, confirm_s=60.0, hold_s=60.0, level=4.0,
+    ...               layout=area)
+    >>> state = index.start(2)
+    >>> for minute, kmh in enumerate([(60, 50), (25, 28), (25, 28), (50, 55), (60, 60)]):
+    ...     r = Readings.of([(i, minute * 60_000_000_000, float(v), 0) for i, v in enumerate(kmh)])
+    ...     _ = index.step(state, Round(series=r.series, t_ns=r.t_ns, value=r.value, quality=r.quality))
+    ...     found = index.tick(state, minute * 60_000_000_000)
+    ...     print(minute, "index", round(float(index.gauge(state)[0][0]), 1), "level", found.level.tolist())
+    0 index 1.0 level []
+    1 index 8.6 level []
+    2 index 8.6 level [4]
+    3 index 1.5 level []
+    4 index 0.0 level [0]
     """
 
     name: ClassVar[str] = "index"
