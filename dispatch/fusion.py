@@ -54,8 +54,8 @@ def take(book: Book, plan: Plan, f: Finding, spot: Spot | None = None) -> str:
         _more(book, incident, plan, f, spot)
     else:
         incident = _open(book, plan, f, at, spot)
-    if plan.nature == "health":
-        _doubt(book, plan, f)
+    if plan.nature == "health" and f.source != "report":
+        _doubt(book, plan, f)  # a person names no device: the report's own is whoever made it
     return incident
 
 
@@ -75,7 +75,7 @@ def _at(plan: Plan, f: Finding, spot: Spot) -> str:
         case "zone":
             return spot.zone or f.place
         case "device":
-            return f.device
+            return f.place if f.source == "report" else f.device
         case "district":
             return DISTRICT
         case _:

@@ -34,8 +34,7 @@ class Watch:
         known: bool (n,), whether a series is registered.
         waiting: troubles that are told at the next tick: code to count and first names.
         horizon_ns: grid points of event time up to here have been run.
-        sort: int32 (n,), series watched by the same lanes have the same number; the last stands for series that
-            nobody watches.
+        sort: int32 (n,), series watched by the same lanes have the same number, as have those that nobody watches.
         watchers: for each number, the lanes that watch such series, in the order of the rules.
     """
 

@@ -196,3 +196,13 @@ def test_rain_alone_speaks_once(town: Town) -> None:
     town.find(3, "F-2", kind="pool", at="b", confidence=0.3)
     faint = next(i for i in town.incidents.values() if i.place == "b")
     assert (faint.confidence, faint.standing) == (0.685, "candidate")
+
+
+def test_a_report_of_a_faulty_sensor_is_of_its_place_and_doubts_nobody(town: Town) -> None:
+    """Whoever reports is no sensor: two places are two matters, and what he reports next is believed as before."""
+    town.report("R-1", kind="fault", by="12345", place="a")
+    town.report("R-2", kind="fault", by="12345", place="b")
+    assert [i.place for i in town.incidents.values()] == ["a", "b"]
+    town.report("R-3", kind="flood", by="12345", place="a", certainty=0.5)
+    assert (town.incident.kind, town.incident.confidence) == ("flood", 0.5)
+    assert town.incident.evidence[0].doubt == ""
