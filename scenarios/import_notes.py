@@ -42,7 +42,7 @@ def ranges(readings: Mapping[int, Readings], regs: Mapping[int, Registry], domai
 
 def limits(regs: Mapping[int, Registry], domains: Domains) -> list[str]:
     """Series that an entry watches but can say nothing of, since no limit (or no zero of the sensor) is registered."""
-    silent: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    silent: dict[tuple[str, tuple[str, ...]], tuple[dict[str, None], dict[str, None]]] = {}  # kinds, devices
     blind: dict[tuple[str, str], dict[str, None]] = {}
     for registry in regs.values():
         places = {p.id: p for p in registry.places}
@@ -63,11 +63,12 @@ def limits(regs: Mapping[int, Registry], domains: Domains) -> list[str]:
                         p.attribute for n, p in entry.params.items() if n in rungs and p.attribute and p.of
                     )
                     if asked and all(map(np.isnan, rungs.values())):
-                        silent.setdefault((entry.kind, metric, asked), []).append(device.id)
+                        kinds, ids = silent.setdefault((metric, tuple(sorted(set(asked)))), ({}, {}))
+                        kinds[entry.kind] = ids[device.id] = None
     notes = [
-        f"{metric} of {_few(ids)} has no limit, so {kind} is not raised by its height; give one as a column of the "
-        f"devices: {', '.join(sorted(set(asked)))}"
-        for (kind, metric, asked), ids in silent.items()
+        f"{metric} of {_few(ids)} has no limit, so no {' or '.join(kinds)} comes of its height; give one as a column "
+        f"of the devices: {', '.join(asked)}"
+        for (metric, asked), (kinds, ids) in silent.items()
     ]
     return notes + [
         f"{metric} of {_few(ids)} says nothing without {attribute}; give it as a column of the devices"

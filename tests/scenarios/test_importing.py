@@ -221,7 +221,10 @@ def test_series_that_nothing_can_judge_are_named(tmp_path: Path) -> None:
     devices = "id,kind\nR,river_level_gauge\nB,sonar_water_level\n"
     readings = "time,device,metric,value\n2026-06-01T12:00:00Z,R,river_level,2\n2026-06-01T12:00:00Z,B,water_distance,450\n"
     notes = " | ".join(run(tables(tmp_path, devices=devices, readings=readings)).notes)
-    assert "river_level of R has no limit, so river_high is not raised by its height" in notes
+    assert (
+        "river_level of R has no limit, so no river_high or water_logging_forecast comes of its height"
+        in notes
+    )
     assert "warning_level_m" in notes
     assert "water_distance of B says nothing without mount_height_cm" in notes
     with_levels = "id,kind,warning_level_m\nR,river_level_gauge,3\n"
