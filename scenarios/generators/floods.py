@@ -125,6 +125,9 @@ class Town:
             True  # nobody can know what fell before a reset and was not told
         )
         self.b.readings(device, "rain_total", t_ns[kept], hydrology.rounded(counter[kept], 1))
+        self.b.truth(  # that the counter is said to have run back is right, and need not be
+            "sensor_fault", device, 4, self.b.start_ns, self.b.end_ns, within_s=1e6, optional=True
+        )
 
     def _rain_truth(self, zone: str, rain: F64, kind: str) -> None:
         reach = hydrology.reached(self._levels(rain, kind))

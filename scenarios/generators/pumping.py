@@ -85,7 +85,7 @@ def pump_failure(*, start_ns: int, seed: int, duration_s: float) -> Scenario:
     peak = int(flow.argmax())
     for k, what in enumerate(("trips", "airlock", "overwhelmed", "works"), 1):
         for _ in range(200):
-            share = 2.3 if what == "overwhelmed" else 0.75
+            share = float(rng.uniform(1.2, 2.8)) if what == "overwhelmed" else 0.75
             lift = float(rng.uniform(6.0, 9.0))
             inflow = flow * (2 if what == "overwhelmed" else 1) * lift * share / float(flow.max())
             at = peak + round(float(rng.uniform(-6, 4)) * 60 / hydrology.STEP_S)
