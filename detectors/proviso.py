@@ -92,18 +92,18 @@ class Proviso:
     layout: Layout = ALONE
 
     @cached_property
-    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows of main values, and of the same device's other value."""
+    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+        """Rows of main values, of the same device's other value, and whether there is one (else it is the main row)."""
         live = np.flatnonzero(self.layout.live)
         main, other = live[self.layout.role[live] == 0], live[self.layout.role[live] == 1]
         devices, first = np.unique(self.layout.device[other], return_index=True)
         if len(devices) == 0:
-            return main[:0], main[:0]
+            return main, main, np.zeros(len(main), np.bool_)
         i = np.minimum(np.searchsorted(devices, self.layout.device[main]), len(devices) - 1)
         has = devices[i] == self.layout.device[main]
         # a device stands in one zone; if two of one name ever do not, they are strangers
         has &= self.layout.zone[other[first[i]]] == self.layout.zone[main]
-        return main[has], other[first[i[has]]]
+        return main, np.where(has, other[first[i]], main), has
 
     def start(self, n: int) -> ProvisoState:
         """``n`` series that have said nothing."""
@@ -130,10 +130,10 @@ class Proviso:
 
     def tick(self, state: ProvisoState, t_ns: int) -> FindingColumns:
         """One row for each main series that changes."""
-        row, other = self._pairs
+        row, other, has = self._pairs
         m, p = state.value[row], state.value[other]
         oldest = t_ns - np.rint(np.asarray(at(self.fresh_s, row)) * 1e9).astype(np.int64)
-        fresh = (state.t_ns[row] != NONE) & (state.t_ns[other] != NONE)
+        fresh = has & (state.t_ns[row] != NONE) & (state.t_ns[other] != NONE)
         fresh &= (state.t_ns[row] >= oldest) & (state.t_ns[other] >= oldest)
         low, high = np.asarray(at(self.while_lo, row)), np.asarray(at(self.while_hi, row))
         with np.errstate(invalid="ignore"):

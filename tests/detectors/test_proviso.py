@@ -1,5 +1,7 @@
 """A value that matters only while another is within bounds."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from detectors.proviso import Proviso
@@ -86,3 +88,17 @@ def test_only_its_own_other_value_counts() -> None:
             round_of((0, minute, 0.0, 0), (1, minute, 0.0, 0), (2, minute, 80.0, 0), (3, minute, 1.0, 0)),
         )
         assert len(both.tick(state, minute * MINUTE)) == 0
+
+
+def test_what_was_said_ends_where_the_other_metric_is_no_longer_registered() -> None:
+    """Nobody could say any more that it is over."""
+    whole = layout((0.0,), 1, (0, 1))
+    both = Proviso(**STOPPED, layout=whole)
+    state = both.start(2)
+    said = []
+    for minute in range(6):
+        if minute == 3:
+            both = Proviso(**STOPPED, layout=replace(whole, live=np.array([True, False])))
+        both.step(state, round_of((0, minute, 0.0, 0), *([(1, minute, 1.0, 0)] if minute < 3 else [])))
+        said += [(minute, int(level)) for level in both.tick(state, minute * MINUTE).level]
+    assert said == [(2, 3), (4, 0)]
