@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detectors import extremes, usual
 from detectors.extremes import BLOCKS
 from detectors.latch import NONE, usable
-from detectors.protocol import Param, Spec, at
+from detectors.protocol import Param, Spec, at, one
 from detectors.usual import DAY_NS, UsualState, Where
 from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Round
 
@@ -139,7 +139,19 @@ class Seasonal:
 
     @cached_property
     def _width_ns(self) -> I64:
-        return np.rint(np.asarray(self.bin_s, np.float64) * 1e9).astype(np.int64)
+        return np.rint(np.asarray(one(self.bin_s), np.float64) * 1e9).astype(np.int64)
+
+    @cached_property
+    def _offset_h(self) -> Param:
+        return one(self.utc_offset_h)
+
+    @cached_property
+    def _least(self) -> Param:
+        return one(self.least)
+
+    @cached_property
+    def _learn_days(self) -> Param:
+        return one(self.learn_days)
 
     def start(self, n: int) -> SeasonalState:
         """``n`` series of which nothing is known."""
@@ -181,13 +193,15 @@ class Seasonal:
         good = usable(r.value, r.quality)
         s, t, v = (r.series, r.t_ns, r.value) if good.all() else (r.series[good], r.t_ns[good], r.value[good])
         number = t // (self._width_ns[s] if self._width_ns.ndim else self._width_ns)
-        newer = number != state.bin[s]
+        newer = (number != state.bin.take(s)).nonzero()[0]
         found = NO_FINDINGS
-        if newer.any():
-            rows = s[newer].astype(np.int64)
-            full = state.count[rows] > 0
-            if full.any():
-                found = self._close(state, rows[full], t[newer][full])
+        if len(newer):
+            rows, moments = s[newer].astype(np.int64), t[newer]
+            full = state.count.take(rows) > 0
+            if full.all():
+                found = self._close(state, rows, moments)
+            elif full.any():
+                found = self._close(state, rows[full], moments[full])
             state.bin[rows] = number[newer]
         state.total[s] += np.clip(v, -1e12, 1e12)
         state.count[s] += 1.0
@@ -214,28 +228,30 @@ class Seasonal:
         age_d = (middle - state.first_ns[rows]) / DAY_NS
         step_d = np.clip((middle - state.last_ns[rows]) / DAY_NS, 0.0, 0.25)
         state.last_ns[rows] = middle
-        where = Where.of(middle, np.broadcast_to(at(self.utc_offset_h, rows), rows.shape))
+        where = Where.of(middle, at(self._offset_h, rows))
         self._turn_day(state, rows, where, age_d)
-        expected = usual.expected(state, rows, where)
+        expected, by_week = usual.expected(state, rows, where)
         residual = value - expected
-        least = np.broadcast_to(at(self.least, rows), rows.shape) + 1e-9 * (1.0 + np.abs(expected))
+        least = at(self._least, rows) + 1e-9 * (1.0 + np.abs(expected))
         common, here = usual.spread(state, rows, where, least)
         signed = self._statistics(state, rows, residual, step_d, common, here)
-        size = np.abs(signed)
         heat = state.heat[rows] * np.exp(-step_d / _FADES_D)
         state.heat[rows] = heat
-        limit = state.limit[rows] * (1.0 + _TEMPER * np.maximum(heat - _SPARE, 0.0))[:, None]
-        limit = limit * _caution(age_d)
-        limit = np.where((age_d < np.asarray(at(self.learn_days, rows)))[:, None], np.inf, limit)
-        ratio = size / limit
-        worst = ratio.argmax(axis=1)
-        one = np.arange(len(rows))
-        greatest = ratio[one, worst]
+        limit, peak = state.limit.take(rows, axis=0), state.peak.take(rows, axis=0)
+        tempered = 1.0 + _TEMPER * np.maximum(heat - _SPARE, 0.0)
+        young = age_d < at(self._learn_days, rows)
+        sudden, slow = _caution(age_d)
+        ratio = []
+        for k, caution in enumerate((sudden, slow, slow)):
+            size = np.abs(signed[k])
+            ratio.append(size / np.where(young, np.inf, limit[:, k] * tempered * caution))
+            np.maximum(peak[:, k], size, out=peak[:, k])
+        state.peak[rows] = peak
+        greatest = np.maximum(np.maximum(ratio[0], ratio[1]), ratio[2])
         state.ratio[rows] = greatest
-        state.peak[rows] = np.maximum(state.peak[rows], size)
         said = state.said[rows]
         unusual_d = np.where(said > 0, (middle - state.since_ns[rows]) / DAY_NS, 0.0)
-        usual.learn(state, rows, where, residual, step_d, age_d, unusual_d)
+        usual.learn(state, rows, where, by_week, residual, step_d, age_d, unusual_d)
 
         begins = (said == 0) & (greatest >= 1.0)
         calm = (said > 0) & (greatest < _OVER)
@@ -245,7 +261,8 @@ class Seasonal:
         turns = np.flatnonzero(begins | ends)
         if len(turns) == 0:
             return NO_FINDINGS
-        rows, begins, worst = rows[turns], begins[turns], worst[turns]
+        rows, begins = rows[turns], begins[turns]
+        worst = np.stack(ratio, axis=1)[turns].argmax(axis=1)
         since = np.where(begins, middle[turns] - width_of(width, turns) // 2, state.since_ns[rows])
         level = np.where(begins, np.broadcast_to(at(self.level, rows), rows.shape), 0).astype(np.int8)
         state.said[rows] = level
@@ -253,7 +270,7 @@ class Seasonal:
         state.heat[rows] += begins
         state.since_ns[rows] = np.where(begins, since, NONE)
         state.calm_ns[rows] = NONE
-        sign = np.where(signed[turns, worst] < 0, -1.0, 1.0)
+        sign = np.where(np.stack(signed, axis=1)[turns, worst] < 0, -1.0, 1.0)
         bound = state.limit[rows, worst] * np.where(worst == 0, here[turns], common[turns])
         bound = np.where(np.isfinite(bound), bound, 0.0)
         return FindingColumns(
@@ -304,8 +321,8 @@ class Seasonal:
     @staticmethod
     def _statistics(
         state: SeasonalState, rows: I64, residual: F64, step_d: F64, common: F64, here: F64
-    ) -> F64:
-        """The three statistics with their signs, float64 (m, 3); moves the means on."""
+    ) -> tuple[F64, F64, F64]:
+        """The three statistics with their signs, float64 (m,) each; moves the means on."""
         drawn_in = np.clip(residual, -10.0 * common, 10.0 * common)
         recent, days = state.recent[rows], state.days[rows]
         sudden = (residual - recent) / here
@@ -317,15 +334,15 @@ class Seasonal:
         state.days[rows] = days + _gain(step_d, _DAYS_D) * np.clip(residual - days, -bound, bound)
         long = state.long[rows] + _gain(step_d, _LONG_D) * (drawn_in - state.long[rows])
         state.long[rows] = long
-        return np.stack([sudden, change, long / common], axis=1)
+        return sudden, change, long / common
 
 
-def _caution(age_d: F64) -> F64:
-    """What limits are multiplied by while the week is not well known: float64 (m, 3)."""
+def _caution(age_d: F64) -> tuple[F64, F64]:
+    """What the limits of sudden changes, and of slow ones, are multiplied by while the week is not well known."""
     slow = np.where(
         age_d < _WEEK_D, np.inf, 1.0 + np.clip((_WEEKS_D - age_d) / (_WEEKS_D - _WEEK_D), 0.0, 1.0)
     )
-    return np.stack([np.where(age_d < _WEEK_D, _YOUNG, 1.0), slow, slow], axis=1)
+    return np.where(age_d < _WEEK_D, _YOUNG, 1.0), slow
 
 
 def _gain(step_d: F64, memory_d: float) -> F64:

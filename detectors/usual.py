@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.protocol import Param
 from yiwang.columns import F64, I64
 
+Pair = tuple[I64, I64]
+Share = tuple[F64, F64]
 DAY_NS = 86_400_000_000_000
 HOURS, WEEK_SLOTS, SPREAD_SLOTS = 24, 168, 8
 """Slots of the profiles: hours of the day and of the week; of the spread: three hours each of the day."""
@@ -52,23 +55,23 @@ class Where:
     """Where m moments stand in day and week: the two slots each is between, and how far into the second.
 
     Attributes:
-        day: int64 (m, 2) and ``day_share``: float64 (m, 2), adding up to 1.
+        day: two int64 (m,), and ``day_share``: two float64 (m,), adding up to 1.
         week: as ``day``.
         part: int64 (m,), slot of the spread.
         date: int64 (m,), number of the local day.
     """
 
-    day: I64
-    day_share: F64
-    week: I64
-    week_share: F64
+    day: Pair
+    day_share: Share
+    week: Pair
+    week_share: Share
     part: I64
     date: I64
 
     @classmethod
-    def of(cls, t_ns: I64, utc_offset_h: F64) -> "Where":
-        """Of moments, int64 (m,), at an offset of local time, float64 (m,)."""
-        local = t_ns + np.rint(utc_offset_h * 3.6e12).astype(np.int64)
+    def of(cls, t_ns: I64, utc_offset_h: Param) -> "Where":
+        """Of moments, int64 (m,), at an offset of local time."""
+        local = t_ns + np.rint(np.asarray(utc_offset_h) * 3.6e12).astype(np.int64)
         of_day = (local % DAY_NS) / DAY_NS
         # the first of January 1970 was a Thursday: any day may begin the week
         of_week = (local % (7 * DAY_NS)) / (7 * DAY_NS)
@@ -85,17 +88,17 @@ class Where:
         )
 
 
-def expected(state: UsualState, rows: I64, where: Where) -> F64:
-    """What is usual at these moments: float64 (m,)."""
-    by_day = (state.day[rows[:, None], where.day] * where.day_share).sum(axis=1)
-    by_week = (state.week[rows[:, None], where.week] * where.week_share).sum(axis=1)
-    usual: F64 = state.level[rows] + by_day + by_week
-    return usual
+def expected(state: UsualState, rows: I64, where: Where) -> tuple[F64, F64]:
+    """What is usual at these moments, and the week's part of it: float64 (m,) each."""
+    by_day = _between_slots(state.day, rows, where.day, where.day_share)
+    by_week = _between_slots(state.week, rows, where.week, where.week_share)
+    usual: F64 = state.level.take(rows) + by_day + by_week
+    return usual, by_week
 
 
 def spread(state: UsualState, rows: I64, where: Where, least: F64) -> tuple[F64, F64]:
     """Standard deviation of what is ordinary, in all and at these moments: two float64 (m,), at least ``least``."""
-    common = np.maximum(state.spread[rows], least)
+    common = np.maximum(state.spread.take(rows), least)
     here = state.spread_of[rows, where.part]
     return common, np.maximum(np.sqrt(0.5 * common**2 + 0.5 * here**2), least)
 
@@ -104,6 +107,7 @@ def learn(
     state: UsualState,
     rows: I64,
     where: Where,
+    by_week: F64,
     residual: F64,
     step_d: F64,
     age_d: F64,
@@ -116,6 +120,7 @@ def learn(
     While something unusual goes on little is learnt, but for the level once that has lasted for two days.
 
     Args:
+        by_week: float64 (m,), the week's part of what was expected.
         residual: float64 (m,), value less what was expected.
         step_d: float64 (m,), days since the bin before.
         age_d: float64 (m,), days since the first bin.
@@ -138,9 +143,11 @@ def learn(
     weekly = np.where(weeks < 1.0, 0.7 * settled, np.maximum(1.2 / (1.0 + np.floor(weeks)), 0.2))
     left = np.where((weeks < 3.0) & (unusual_d == 0), residual, left)
     # and what one event left behind must not echo every week: back towards nothing goes fast
-    here = (state.week[rows[:, None], where.week] * where.week_share).sum(axis=1)
-    back = (residual * here < 0) & (np.abs(residual) > bound)
-    left = np.where(back, np.clip(residual, -np.abs(here), np.abs(here)), left)
+    back = (residual * by_week < 0) & (np.abs(residual) > bound)
+    echo = back.nonzero()[0]
+    if len(echo):
+        most = np.abs(by_week[echo])
+        left[echo] = np.clip(residual[echo], -most, most)
     gain = np.where(back, np.maximum(weekly, 0.5), pace * weekly) * np.minimum(step_d * WEEK_SLOTS / 7.0, 1.0)
     _share_out(state.week, rows, where.week, where.week_share, gain * left)
 
@@ -162,19 +169,27 @@ def centre(state: UsualState, rows: I64) -> None:
         state.level[rows] += common
 
 
-def _between(share: F64, slots: int) -> tuple[I64, F64]:
-    """The two slots whose middles a moment is between, (m, 2), and their shares, (m, 2)."""
+def _between(share: F64, slots: int) -> tuple[Pair, Share]:
+    """The two slots whose middles a moment is between, and their shares."""
     at = share * slots - 0.5
     left = np.floor(at)
     into = at - left
     first = left.astype(np.int64) % slots
-    return np.stack([first, (first + 1) % slots], axis=1), np.stack([1.0 - into, into], axis=1)
+    return (first, (first + 1) % slots), (1.0 - into, into)
 
 
-def _share_out(profile: F64, rows: I64, slots: I64, share: F64, amount: F64) -> None:
+def _between_slots(profile: F64, rows: I64, slots: Pair, share: Share) -> F64:
+    """A profile between two of its slots, (m,)."""
+    flat, begin = profile.ravel(), rows * profile.shape[1]
+    value: F64 = flat.take(begin + slots[0]) * share[0] + flat.take(begin + slots[1]) * share[1]
+    return value
+
+
+def _share_out(profile: F64, rows: I64, slots: Pair, share: Share, amount: F64) -> None:
     """Move a profile so that between its two slots it is ``amount`` higher."""
-    part = share * (amount / (share**2).sum(axis=1))[:, None]
-    profile[rows[:, None], slots] += part
+    each = amount / (share[0] * share[0] + share[1] * share[1])
+    for slot, part in zip(slots, share, strict=True):
+        profile[rows, slot] += part * each
 
 
 def settled(age_d: F64) -> NDArray[np.bool_]:
