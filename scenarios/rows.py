@@ -14,7 +14,18 @@ from yiwang.columns import F64, I64, U8
 from yiwang.errors import BadInput
 
 READING_NAMES: Mapping[str, tuple[str, ...]] = {
-    "time": ("timestamp", "ts", "t", "datetime", "date_time", "date", "event_time", "epoch", "时间", "监测时间"),
+    "time": (
+        "timestamp",
+        "ts",
+        "t",
+        "datetime",
+        "date_time",
+        "date",
+        "event_time",
+        "epoch",
+        "时间",
+        "监测时间",
+    ),
     "device": ("device_id", "sensor", "sensor_id", "id", "station", "station_id", "设备", "设备编号"),
     "metric": ("metric_id", "parameter", "variable", "name", "type", "指标"),
     "value": ("reading", "val", "v", "measurement", "数值", "值"),

@@ -26,7 +26,9 @@ START = parse_iso("2026-06-01T00:00:00Z")
 
 def small() -> Scenario:
     """Two districts; a flood with late and doubled readings, a gas leak, a camera, a caller."""
-    b = Builder("small", Text("小", "Small"), start_ns=START, seed=5, duration_s=900, settle_s=8000, tick_s=10)
+    b = Builder(
+        "small", Text("小", "Small"), start_ns=START, seed=5, duration_s=900, settle_s=8000, tick_s=10
+    )
     for number in range(2):
         b.district(f"90000{number}", Text(f"{number}区", f"District {number}"))
         for k in range(4):
