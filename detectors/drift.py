@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.latch import usable
 from detectors.protocol import ALONE, Layout, Param, Spec
-from detectors.saying import NONE, each, nanoseconds, say
+from detectors.saying import NONE, each, joined, nanoseconds, say
 from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Round
 
 NAN = float("nan")
@@ -17,6 +17,8 @@ MEAN, USUAL, APART = range(3)
 """Columns of ``DriftState.number``."""
 NEWEST, BORN, LOOKED, ODD, SINCE, FAST = range(6)
 """Columns of ``DriftState.moment``."""
+PATIENCE = 4
+"""A drift that could not be looked at for so many times ``window_s`` is withdrawn."""
 FOREVER = 50.0
 """The usual distance is learnt over so many times ``window_s``."""
 
@@ -79,7 +81,7 @@ class Drift:
 
     name: ClassVar[str] = "drift"
     roles: ClassVar[tuple[str, ...]] = ("main",)
-    reasons: ClassVar[tuple[str, ...]] = ("drift.apart", "drift.near")
+    reasons: ClassVar[tuple[str, ...]] = ("drift.apart", "drift.near", "drift.alone")
     wants_late: ClassVar[bool] = False
 
     drift: Annotated[Param, Spec(unit="metric", lo=0, hi=1e9, absent=True)]
@@ -144,7 +146,32 @@ class Drift:
         return np.where(enough, state.number[rows, MEAN] - (mean[low] + mean[high]) / 2, np.nan)
 
     def tick(self, state: DriftState, t_ns: int) -> FindingColumns:
-        """One row for each series that has been apart for long enough, or is near again."""
+        """One row for each series that has been apart for long enough, is near again, or has nobody near it any more."""
+        found = self._compare(state, t_ns)
+        every = np.arange(len(state.level))
+        left = (state.level > 0) & (
+            t_ns - state.moment[:, LOOKED] > PATIENCE * nanoseconds(self.window_s, every)
+        )
+        rows = np.flatnonzero(left)
+        if len(rows) == 0:
+            return found
+        state.level[rows] = 0
+        off = np.abs(state.number[rows, APART] - state.number[rows, USUAL])
+        since = state.moment[rows, SINCE]
+        alone = say(
+            rows,
+            t_ns=np.maximum(t_ns, since),
+            since_ns=since,
+            level=0,
+            value=np.nan_to_num(off),
+            limit=each(self.drift, rows) / 2,
+            reason=2,
+            numbers={"mean": state.number[rows, MEAN], "neighbours": np.full(len(rows), np.nan)},
+        )
+        return joined(found, alone) if len(found) else alone
+
+    def _compare(self, state: DriftState, t_ns: int) -> FindingColumns:
+        """Hold each series that is heard against its neighbours."""
         rows = np.flatnonzero(self._checked & (state.moment[:, NEWEST] != NONE))
         window = nanoseconds(self.window_s, rows)
         rows = rows[np.abs(t_ns - state.moment[rows, NEWEST]) <= window]

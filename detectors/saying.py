@@ -46,6 +46,20 @@ def say(
     )
 
 
+def joined(a: FindingColumns, b: FindingColumns) -> FindingColumns:
+    """The findings of both, with the same numbers and without confidences of their own."""
+    return FindingColumns(
+        series=np.concatenate((a.series, b.series)),
+        t_ns=np.concatenate((a.t_ns, b.t_ns)),
+        since_ns=np.concatenate((a.since_ns, b.since_ns)),
+        level=np.concatenate((a.level, b.level)),
+        value=np.concatenate((a.value, b.value)),
+        limit=np.concatenate((a.limit, b.limit)),
+        reason=np.concatenate((a.reason, b.reason)),
+        numbers={name: np.concatenate((column, b.numbers[name])) for name, column in a.numbers.items()},
+    )
+
+
 def nanoseconds(seconds: Param, rows: I32 | I64) -> I64:
     """A parameter in seconds for some rows as int64 ns; NaN as 0."""
     return np.asarray(np.rint(np.nan_to_num(at(seconds, rows)) * 1e9), np.int64)

@@ -27,6 +27,16 @@ def check(source: str) -> None:
     files.load(source)  # says what there is
 
 
+def called(source: str) -> str:
+    """What the scenario is called, without making it; empty where only loading it tells."""
+    if _SEEDED.fullmatch(source) and not Path(source).exists():
+        return source
+    try:
+        return files.about(source).scenario
+    except BadInput:  # recorded data of others; or it is wrong, which loading it says better
+        return ""
+
+
 def load(source: str, *, full: bool = False) -> Scenario:
     """As ``files.load``, and ``NAME@SEED`` besides; the scenario is called so then.
 

@@ -188,7 +188,8 @@ class Lane:
             next((o.attributes["chainage_m"] for o in (p, d) if o and "chainage_m" in o.attributes), np.nan)
             for d, p in zip(devices, places, strict=True)
         ]
-        origin = next((p for p in book.places.values()), None)
+        # of a device that is watched: whatever moves it makes the layout anew
+        origin = next((d for d in devices if d), None)
         lon0, lat0 = (origin.lon, origin.lat) if origin else (0.0, 0.0)
         lon = np.array([d.lon if d else np.nan for d in devices], np.float64)
         lat = np.array([d.lat if d else np.nan for d in devices], np.float64)

@@ -47,3 +47,13 @@ def test_a_repaired_sensor_is_near_again() -> None:
     sound: list[float | None] = [20.0] * len(minutes)
     said = play(drift, drift.start(4), minutes, [sound, sound, sound, bad])
     assert [(s, f.reason) for s, f in said] == [(3, "drift.apart"), (3, "drift.near")]
+
+
+def test_a_drift_that_nobody_can_judge_any_more_is_withdrawn() -> None:
+    """Its neighbours fall silent: it does not stay in doubt for ever."""
+    drift = Drift(**PARAMS, layout=zone_of(3))
+    minutes = [10.0 * i for i in range(6 * 40)]
+    ramp: list[float | None] = [22.0 + max(0.0, m / 60 - 5) for m in minutes]
+    silent: list[float | None] = [20.0 if m < 20 * 60 else None for m in minutes]
+    said = [(s, f.reason) for s, f in play(drift, drift.start(3), minutes, [silent, list(silent), ramp])]
+    assert said == [(2, "drift.apart"), (2, "drift.alone")]

@@ -1,6 +1,7 @@
 """``yiwang score`` and ``yiwang tune`` as people type them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,15 @@ def test_reports_are_written(flood: Path, tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(arguments: list[str], code: str) -> None:
     """Before anything is played."""
     assert getattr(score(*arguments).exception, "code", "") == code
+
+
+def test_two_scenarios_of_one_name_are_refused(flood: Path, tmp_path: Path) -> None:
+    """One's page and figures would stand under the other's name."""
+    other = tmp_path / "other"
+    shutil.copytree(flood, other)
+    refused = score(flood, other, "--no-baselines").exception
+    assert getattr(refused, "code", "") == "score.names"
+    assert f"{flood} and {other} are both called 'small'" in str(refused)
 
 
 @pytest.mark.parametrize(

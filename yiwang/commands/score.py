@@ -94,6 +94,7 @@ def command(
     chosen = sets.load(set_) if set_ else None
     for name in names:  # before anything is played
         seeds.check(name)
+    _check_names(names)
     lines = bool(findings or incidents)
     _check_html(html, names)
     for path in (findings, incidents, write_floor):
@@ -102,7 +103,7 @@ def command(
         Job(source=n, set=chosen, lines=lines, html=html is not None, baselines=baselines, full=full)
         for n in names
     ]
-    console = Console(stderr=True)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
     scored = _run(work, jobs, console)
     _write_lines(findings, [line for one in scored for line in one.findings])
     _write_lines(incidents, [line for one in scored for line in one.incidents])
@@ -142,6 +143,7 @@ def _run(work: "Sequence[Job]", jobs: int, console: "Console") -> "list[Scored]"
         console.print(
             f"[dim]{card.name}: {counts}  ({card.readings} readings, {card.seconds:.1f} s)[/dim]",
             highlight=False,
+            soft_wrap=True,
         )
         for code, n in card.troubles.items():
             if code != "feed.late":  # part of some scenarios
@@ -199,6 +201,26 @@ def _json(path: Path, what: str, *, needs: str) -> dict[str, Any]:  # Any: plain
     if not isinstance(found, dict) or needs not in found:
         raise BadInput("score.file", f"{path} holds no {needs!r}; give {what}", file=str(path))
     return found
+
+
+def _check_names(sources: Sequence[str]) -> None:
+    """Figures and pages are kept by name, so no two scenarios may have the same.
+
+    Raises:
+        BadInput: ``score.names``.
+    """
+    from scenarios import seeds
+
+    taken: dict[str, str] = {}
+    for source in sources:
+        name = seeds.called(source)
+        if name and taken.setdefault(name, source) != source:
+            raise BadInput(
+                "score.names",
+                f"{taken[name]} and {source} are both called {name!r}; name one otherwise, in the line scenario: of "
+                "its scenario.yaml",
+                sources=[taken[name], source],
+            )
 
 
 def _check_html(html: Path | None, names: Sequence[str]) -> None:

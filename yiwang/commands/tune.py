@@ -104,7 +104,8 @@ def command(
 
     def tell(n: int, trial: "Trial") -> None:
         point = "  ".join(f"{k} {v:g}" for k, v in trial.point.items())
-        console.print(f"[dim]{n:4} of {budget}  {point}  {_short(trial.whole)}[/dim]", highlight=False)
+        line = f"[dim]{n:4} of {budget}  {point}  {_short(trial.whole)}[/dim]"
+        console.print(line, highlight=False, soft_wrap=True)
 
     several = len(found) > 1 and jobs > 1
     with (
