@@ -52,6 +52,8 @@ class FolderReader:
             self._refused(one)
         if "scenario" not in self.lines:
             self.wrong("scenario", "must be given: the scenario's name")
+        elif not spec.scenario.strip() or set(spec.scenario) & set("/\\\n\t"):
+            self.wrong("scenario", f"{spec.scenario!r} is no name: files are called by it, so no / and no \\")
         if "title" not in self.lines:
             self.wrong("title", "must be given, such as {zh: 暴雨, en: Cloudburst}")
         ways = [f for f in ("generator", "of") if f in self.lines]

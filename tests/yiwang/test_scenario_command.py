@@ -108,6 +108,21 @@ def test_three_tables_in_one_command(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert (status, "scenario.exists" in err) == (2, True)
 
 
+def test_a_name_that_would_lead_out_of_a_folder_is_refused(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Reports and parameter sets are files called by it: neither --name nor scenario.yaml may hold a slash."""
+    out = folder.parent / "out"
+    status, _, err = yiwang(capfd, "generate", "quiet", "--duration", "60", "--name", "../x", "-o", str(out))
+    assert (status, out.exists()) == (2, False)
+    assert "no / and no" in err
+    spec = folder / "scenario.yaml"
+    spec.write_text(spec.read_text("utf-8").replace("scenario: mine", "scenario: ../mine"), "utf-8")
+    status, _, err = yiwang(capfd, "check", str(folder))
+    assert status == 2
+    assert "scenario: '../mine' is no name" in err
+
+
 def test_list_names_the_library_and_the_generators(capfd: pytest.CaptureFixture[str]) -> None:
     """For people and for programs."""
     status, out, _ = yiwang(capfd, "list")

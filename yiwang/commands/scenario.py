@@ -45,6 +45,12 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
     return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
+def _named(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    if text is not None and (not text.strip() or set(text) & set("/\\\n\t")):
+        raise click.BadParameter(f"{text!r}: files are called by it, so no / and no \\")
+    return text
+
+
 def _pairs(_ctx: click.Context, param: click.Parameter, texts: Sequence[str]) -> dict[str, str]:
     pairs = {}
     for text in texts:
@@ -116,7 +122,7 @@ def check(paths: tuple[str, ...], as_json: bool) -> None:
     metavar="NAME=VALUE",
     help="Of the generator; may recur.",
 )
-@click.option("--name", help="Name of the scenario [default: the generator's].")
+@click.option("--name", callback=_named, help="Name of the scenario [default: the generator's].")
 @_out
 def generate(
     generator: str,
@@ -219,7 +225,7 @@ def _value(text: str) -> Any:  # Any: a number, true, false, a list, or text
     show_default=True,
     help="Share of unusable rows above which all is refused.",
 )
-@click.option("--name", help="Name of the scenario [default: the folder's].")
+@click.option("--name", callback=_named, help="Name of the scenario [default: the folder's].")
 @_out
 @_json
 def import_(out: Path, as_json: bool, name: str | None, **options: Any) -> None:  # Any: click's values
@@ -286,7 +292,7 @@ def _report(imported: "Imported", out: Path, *, as_json: bool) -> None:
 @command.command("record")
 @click.option("--last", required=True, callback=_seconds, help="How far back, such as 1h or 30m.")
 @click.option("--run", help="Name of the run (setting run).")
-@click.option("--name", help="Name of the scenario [default: the folder's].")
+@click.option("--name", callback=_named, help="Name of the scenario [default: the folder's].")
 @_out
 def record(last: float, run: str | None, name: str | None, out: Path) -> None:
     """Record what came into a run in the last hour (or so) as a scenario: readings, events and people's commands.
