@@ -99,7 +99,11 @@ class FakeCity:
     ) -> None:
         """A detector says something about one series (level 0: it is over)."""
         at = self.devices[device]
-        entry = next(d for d in self.domains.detectors if d.reads(at.kind, metric))
+        entry = next(
+            d
+            for d in self.domains.detectors
+            if d.reads(at.kind, metric) and self.domains.kinds[d.kind].nature == "incident"
+        )
         since = self._since.setdefault((device, metric), self.now_ns)
         if level == 0:
             del self._since[device, metric]
