@@ -96,6 +96,7 @@ class FakeCity:
         reason: str = "ladder.above",
         source: Literal["sensor", "video"] = "sensor",
         numbers: dict[str, float] | None = None,
+        confidence: float = 1.0,
     ) -> None:
         """A detector says something about one series (level 0: it is over)."""
         at = self.devices[device]
@@ -125,6 +126,7 @@ class FakeCity:
             reason=reason,
             source=source,
             numbers=numbers or {},
+            confidence=confidence,
         )
         self.out(at.district, self._desks[at.district].finding(finding, self.now_ns))
 

@@ -195,6 +195,20 @@ def test_level_one_has_a_banner_at_once(gateway: FakeGateway, open_page: Open) -
     expect(page.locator("#topmost")).to_have_count(0)
 
 
+def test_a_candidate_calls_nobody_until_somebody_verifies_it(gateway: FakeGateway, open_page: Open) -> None:
+    """No banner and no count for what is hardly believed, however grave; one key says that it is real."""
+    page = ready(open_page(gateway, DESK))
+    gateway.do(lambda city: city.found("GD-004", "gas_lel", 1, 60, 50, confidence=0.3))
+    expect(page.locator(".row.doubtful")).to_contain_text("待核")
+    expect(page.locator("#what .standing")).to_have_text("待核")
+    expect(page.locator("#topmost")).to_have_count(0)
+    page.keyboard.press("v")
+    expect(page.locator(".notice.ok")).to_contain_text("已核实")
+    expect(page.locator("#what .standing")).to_have_text("人工核实")
+    expect(page.locator(".row.doubtful")).to_have_count(0)
+    expect(page.locator("#topmost")).to_have_count(0)  # who verifies it has taken note of it
+
+
 def test_a_broken_line_resumes_without_loss(gateway: FakeGateway, open_page: Open) -> None:
     """Offline is said and disables acting; what happened meanwhile is there afterwards, from the last offset."""
     gas(gateway)

@@ -1,7 +1,7 @@
 // Top and bottom of the console: who and where we are, how bad it is, how fresh what we see is, the time.
 import { html, nothing, svg } from "../lit.js";
 import { age, clock, day, hourMinute, msOf } from "../lib/format.js";
-import { counts, shownLevel, worst } from "../lib/alerts.js";
+import { counts, shownLevel, unacked, worst } from "../lib/alerts.js";
 import { SHAPES } from "../lib/severity.js";
 import { districtName, kindName, levelName, placeName } from "../lib/words.js";
 import { shape } from "./mark.js";
@@ -97,7 +97,7 @@ export function banners(m, act) {
   const { t } = m.book.tongue;
   const own = m.post?.district ?? -1;
   const top = [...m.world.incidents.values()]
-    .filter((i) => i.state === "open" && shownLevel(i) === 1 && !i.acknowledged_by && (own < 0 || i.district === own))
+    .filter((i) => i.state === "open" && shownLevel(i) === 1 && unacked(i) && (own < 0 || i.district === own))
     .sort((a, b) => b.opened_ns - a.opened_ns);
   const first = top[0];
   return html`
