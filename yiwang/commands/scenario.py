@@ -100,7 +100,8 @@ def check(paths: tuple[str, ...], as_json: bool) -> None:
         if not as_json:
             for problem in problems:
                 click.echo(f"{problem} [{problem.code}]", err=True)
-            click.echo(f"{path}: {_counts(about) if about else f'{len(problems)} problems'}")
+            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+            click.echo(f"{path}: {_counts(about) if about else count}")
     if as_json:
         click.echo(jsonlib.dumps(told, ensure_ascii=False))
     if wrong:
