@@ -71,7 +71,7 @@ def test_the_wheel_runs_the_demo(tmp_path: Path) -> None:
         tmp_path / "data",
         cwd=tmp_path,
     )
-    assert demo.returncode == 0, demo.stderr[-3000:]
+    assert demo.returncode == 0, demo.stderr[-3000:] + demo.stdout[-1000:]
     result = json.loads(demo.stdout.splitlines()[-1])
     assert result["truth_met"] is True
     assert result["incidents"] == {"expected": 4, "found": 4, "missed": 0, "false": 0}

@@ -250,7 +250,10 @@ def _once(
     else:
         report.show(Console(width=150), scenario, outcome.score)
         click.echo("  ".join(f"{key}: {value}" for key, value in line.items()))
-    return 0 if line["truth_met"] and not outcome.lost and not outcome.stored.doubled else 1
+    problems = outcome.unmet(scenario)
+    for problem in problems:
+        _say(f"  not met: {problem}")
+    return 1 if problems else 0
 
 
 def _socket(address: str) -> str:
