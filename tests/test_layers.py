@@ -29,6 +29,7 @@ KERNEL_MAY = {
     "structlog",
     "yaml",
     "aiokafka",  # yiwang/broker.py only, below
+    "prometheus_client",  # yiwang/metrics.py only, below
 }
 PURE = (
     "detectors/",
@@ -98,10 +99,11 @@ def test_the_kernel_needs_little() -> None:
         if top not in OURS and top not in sys.stdlib_module_names and top not in KERNEL_MAY
     ]
     assert not wrong
-    users = [
-        short(p) for p in (ROOT / "yiwang").glob("*.py") if any(n.startswith("aiokafka") for n in imports(p))
-    ]
-    assert users == ["yiwang/broker.py"]
+    for library, home in (("aiokafka", "yiwang/broker.py"), ("prometheus_client", "yiwang/metrics.py")):
+        users = [
+            short(p) for p in (ROOT / "yiwang").glob("*.py") if any(n.startswith(library) for n in imports(p))
+        ]
+        assert users == [home]
 
 
 def test_what_decides_reads_no_clock_and_does_no_io() -> None:
@@ -114,7 +116,7 @@ def test_what_decides_reads_no_clock_and_does_no_io() -> None:
         for name in imports(path)
         if name.split(".")[0] in IMPURE
         or name.startswith("datetime")
-        or name in ("yiwang.clock.SystemClock", "yiwang.broker")
+        or name in ("yiwang.clock.SystemClock", "yiwang.broker", "yiwang.metrics", "yiwang.tracing")
     ]
     assert not wrong
 

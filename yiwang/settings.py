@@ -37,6 +37,14 @@ class Settings(BaseSettings):
     port: int = Field(8420, ge=0, le=65535, description="HTTP port of the gateway; 0 takes a free one")
     socket_port: int = Field(0, ge=0, le=65535, description="live socket of the gateway; 0 takes a free one")
     ingest_port: int = Field(8421, ge=0, le=65535, description="HTTP port of ingest; 0 takes a free one")
+    metrics_host: str = Field("127.0.0.1", description="address where a stream worker shows its metrics")
+    metrics_port: int = Field(
+        0,
+        ge=-1,
+        le=65535,
+        description="port of a stream worker's metrics; 0 takes a free one (told in the ready line), -1 does without. "
+        "ingest and the gateway show theirs on their own HTTP port",
+    )
     mqtt: str = Field(
         "", description="MQTT broker to read from, mqtt://[user:password@]host:port; empty: none"
     )
