@@ -14,6 +14,7 @@ from streams.machine_watch import Said, Watch
 from yiwang.clock import SECOND
 from yiwang.columns import Readings
 from yiwang.errors import BadInput
+from yiwang.frames import Recent
 from yiwang.model import (
     Body,
     Command,
@@ -42,6 +43,7 @@ class DistrictMachine:
     Attributes:
         now_ns: event time of the newest tick; 0 before the first.
         n: outputs so far.
+        recent: the newest frames, so that one sent twice counts once; part of the state.
     """
 
     def __init__(self, district: int) -> None:
@@ -50,6 +52,7 @@ class DistrictMachine:
         self.n = 0
         self.watch = Watch()
         self.desk = Desk(district)
+        self.recent = Recent()
 
     # ---- what comes in ----
 

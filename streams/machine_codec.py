@@ -15,6 +15,7 @@ from streams.machine_lanes import Lane
 from streams.machine_rules import Rulebook
 from yiwang.domains import compile_rules
 from yiwang.errors import BadInput
+from yiwang.frames import Recent
 from yiwang.registry import Registry, Rules
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def dump(machine: "DistrictMachine") -> bytes:
             "waiting": [[code, count, list(names)] for code, (count, names) in watch.waiting.items()],
             "lanes": [lane.dump() for lane in watch.lanes],
             "desk": machine.desk.dump(),
+            "recent": machine.recent.keys(),
         }
     )
 
@@ -76,6 +78,7 @@ def load(machine: "DistrictMachine", data: bytes) -> None:
 def _fill(machine: "DistrictMachine", s: dict[str, Any]) -> None:  # Any: as ``dump`` wrote it
     watch = machine.watch
     machine.district, machine.n, machine.now_ns = s["district"], s["n"], s["now_ns"]
+    machine.recent = Recent(s.get("recent", ()))  # older snapshots have none
     watch.horizon_ns = s["horizon_ns"]
     watch.book.apply(msgspec.convert(s["registry"], Registry))
     watch.newest = np.frombuffer(s["newest"], "<i8").astype(np.int64)

@@ -14,8 +14,9 @@ from streams.machine import DistrictMachine
 from streams.sequencer import Placement, Sequencer
 from yiwang import frames
 from yiwang.codec import decode_command, decode_feed, decode_output, encode
-from yiwang.columns import Readings
+from yiwang.columns import I64, Readings
 from yiwang.errors import BadInput
+from yiwang.frames import Frame
 from yiwang.ids import derive
 from yiwang.model import Body, Command, DeadLetter, Output
 
@@ -23,6 +24,7 @@ JOINED_ROWS = 100_000
 """A joined batch is not made longer than this."""
 RAW_BYTES = 64 * 1024
 """Of a message that cannot be used, so much is kept."""
+_NO_READINGS = Readings.of([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,23 +186,41 @@ class Partition:
     # ---- one step ----
 
     def _frame(self, offset: int, item: Incoming) -> None:
+        """Let a frame wait to be joined with its neighbours; what is wrong with it stops none of them."""
+        machine = self.machine
         try:
-            frame = frames.decode(item.payload)
-            if frame.district != self.machine.district:
-                raise BadInput(
-                    "frame.district",
-                    f"a frame of district {frame.district} on the feed of {self.machine.district}",
-                    district=frame.district,
-                )
+            frame = frames.decode(item.payload, district=machine.district)
         except BadInput as error:
             self._join()
             self.feed = offset + 1
             self._unusable(0, offset, item, error)
             return
-        self._frames.append((offset, item.ingest_ns or frame.ingest_ns, frame.readings))
-        self._rows += len(frame.readings)
+        readings = frame.readings
+        if len(readings) and machine.recent.repeats(item.payload):
+            machine.watch.wait("feed.repeated", readings.series.tolist())
+            readings = _NO_READINGS
+        readings, bad = frames.finite(readings)
+        if len(bad):
+            self._not_finite(offset, item, frame, bad)
+        self._frames.append((offset, item.ingest_ns or frame.ingest_ns, readings))
+        self._rows += len(readings)
         if self._rows >= JOINED_ROWS:
             self._join()
+
+    def _not_finite(self, offset: int, item: Incoming, frame: Frame, bad: I64) -> None:
+        """Keep readings that are no numbers as a frame of their own; their neighbours are detected."""
+        series = frame.readings.series[bad].tolist()
+        self.machine.watch.wait("feed.not_finite", series)
+        kept = frames.take(frame.readings, bad[: (RAW_BYTES - frames.HEAD_BYTES) // frames.ROW_BYTES])
+        error = BadInput(
+            "frame.not_finite",
+            f"{len(bad)} of {len(frame.readings)} readings are NaN or infinite, the first of series {series[0]};"
+            " send nothing while there is no value",
+            count=len(bad),
+            series=series[:10],
+        )
+        raw = frames.pack(frame.district, frame.ingest_ns, [kept])
+        self._work.dead.append(self._letter(0, offset, item.ingest_ns or frame.ingest_ns, error, raw))
 
     def _join(self) -> None:
         """Detect the waiting frames, as one batch."""
@@ -234,18 +254,20 @@ class Partition:
         self._emit(n, self.machine.command(command), item.ingest_ns or command.ingest_ns)
 
     def _unusable(self, log: int, offset: int, item: Incoming, error: BadInput) -> None:
-        dead = DeadLetter(
+        self._work.dead.append(self._letter(log, offset, item.ingest_ns, error, item.payload[:RAW_BYTES]))
+        n = self.machine.n
+        self._emit(n, self.machine.unusable(error), item.ingest_ns)
+
+    def _letter(self, log: int, offset: int, ingest_ns: int, error: BadInput, raw: bytes) -> DeadLetter:
+        return DeadLetter(
             id=derive("D", self.topics[log], self.machine.district, offset),
             code=error.code,
             message=error.message,
             source=("feed", "commands")[log],
-            ingest_ns=item.ingest_ns,
+            ingest_ns=ingest_ns,
             args=error.details | {"district": self.machine.district, "offset": offset},
-            raw=item.payload[:RAW_BYTES],
+            raw=raw,
         )
-        self._work.dead.append(dead)
-        n = self.machine.n
-        self._emit(n, self.machine.unusable(error), item.ingest_ns)
 
     def _emit(self, n: int, bodies: Sequence[Body], ingest_ns: int) -> None:
         for i, body in enumerate(bodies):
