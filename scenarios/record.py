@@ -14,6 +14,7 @@ from yiwang import codec
 from yiwang.broker import partition_count, start_consumer, unavailable
 from yiwang.clock import MILLISECOND
 from yiwang.errors import BadInput, YiwangError
+from yiwang.fencing import Fence
 from yiwang.model import CommandResult
 from yiwang.registry import District, Registry, Rules, Text
 from yiwang.topics import Topics
@@ -169,7 +170,8 @@ class _Reader:
     async def logs(self, district: int, from_ms: int) -> Logs:
         """Feed and commands since then, and where each command took effect."""
         applied: dict[str, int] = {}
-        async for _, payload, _ in self._since(self.topics.outputs, district, from_ms):
+        fence = Fence()  # what was in force before is seen at the first output that is not a paused worker's
+        async for _, payload, _ in self._since(self.topics.outputs, district, from_ms, fence):
             if b'"result"' in payload:
                 output = codec.decode_output(payload)
                 if isinstance(output.body, CommandResult):
@@ -184,7 +186,9 @@ class _Reader:
         """The feed since then."""
         return [m async for m in self._since(self.topics.feed, district, from_ms)]
 
-    async def _since(self, topic: str, partition: int, from_ms: int) -> AsyncIterator[Logged]:
+    async def _since(
+        self, topic: str, partition: int, from_ms: int, fence: Fence | None = None
+    ) -> AsyncIterator[Logged]:
         """Everything that the broker got from ``from_ms`` on, to the end as it is now."""
         from aiokafka import TopicPartition
         from aiokafka.errors import KafkaError
@@ -200,7 +204,9 @@ class _Reader:
             while await self.consumer.position(tp) < end:
                 batch = await self.consumer.getmany(tp, timeout_ms=_WAIT_MS)
                 for message in batch.get(tp, []):
-                    if message.offset < end:
+                    if message.offset < end and (
+                        fence is None or fence.counts(message.value, message.headers)
+                    ):
                         yield message.offset, message.value, message.timestamp * MILLISECOND
         except (KafkaError, OSError) as error:
             raise unavailable(self.bootstrap, error) from error

@@ -18,6 +18,7 @@ from streams.machine import DistrictMachine
 from streams.snapshots import Saved, Snapshots
 from yiwang.clock import MILLISECOND, SECOND
 from yiwang.errors import Conflict
+from yiwang.fencing import Fence
 from yiwang.registry import Registry
 from yiwang.topics import HEADER_INGEST, Topics
 
@@ -30,6 +31,7 @@ class Shadowing:
     def __init__(self, topics: Topics, reader: LogReader, db: asyncpg.Pool, dsn: str) -> None:
         self._topics, self._reader, self._db, self._dsn = topics, reader, db, dsn
         self._outputs: dict[int, int] = {}
+        self._fences: dict[int, Fence] = {}
         self.districts: dict[int, Beside] = {}
 
     @classmethod
@@ -89,7 +91,9 @@ class Shadowing:
             cuts = {r[0]: r for r in await self._db.fetch(query("scenario/snapshot_positions"))}
         for number, beside in self.districts.items():
             _, feed, commands, outputs = cuts[number]
-            for _, payload in await self._read(self._topics.outputs, number, self._outputs[number], outputs):
+            for _, payload in await self._read(
+                self._topics.outputs, number, self._outputs[number], outputs, self._fences[number]
+            ):
                 beside.outputs([payload])
             self._outputs[number] = max(outputs, self._outputs[number])
             log = await self._read(self._topics.feed, number, beside.feed, feed)
@@ -103,6 +107,7 @@ class Shadowing:
             rows = await self._db.fetch(query("scenario/snapshot_positions"))
         snapshots = Snapshots(self._dsn, self._topics.schema, "district")
         try:
+            self._fences = {r[0]: Fence(await snapshots.said_by(r[0])) for r in rows}
             found = {r[0]: await snapshots.load(r[0]) for r in rows}
         finally:
             await snapshots.close()
@@ -131,6 +136,7 @@ class Shadowing:
             [(log, number) for log in logs], begin_ns // MILLISECOND
         )
         self._outputs[number] = outputs
+        self._fences[number] = Fence()
         registry = Registry(
             version=book.version, places=tuple(book.places.values()), devices=tuple(book.devices.values())
         )
@@ -145,11 +151,10 @@ class Shadowing:
             registry=None if whole else registry,
         )
 
-    async def _read(self, topic: str, number: int, start: int, end: int) -> list[Message]:
+    async def _read(
+        self, topic: str, number: int, start: int, end: int, fence: Fence | None = None
+    ) -> list[Message]:
         if start >= end:
             return []
-        return [
-            (offset, payload)
-            async for offset, payload, _ in self._reader.read(topic, number, start, HEADER_INGEST)
-            if offset < end
-        ]
+        log = self._reader.read(topic, number, start, HEADER_INGEST, upto=end, fence=fence)
+        return [(offset, payload) async for offset, payload, _ in log]

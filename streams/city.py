@@ -59,6 +59,6 @@ async def _main(settings: Settings, worker: str) -> None:
     async def outputs(stream: Any) -> None:  # Any: a Faust stream of bytes
         async for event in stream.noack().events():
             m = event.message
-            await host.take(m.partition, m.offset, m.value)
+            await host.take(m.partition, m.offset, m.value, m.headers or ())
 
     await faust_app.run(app, host)

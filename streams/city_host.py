@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
@@ -15,6 +15,7 @@ from yiwang import logs
 from yiwang.clock import Clock
 from yiwang.codec import decode_output, encode
 from yiwang.errors import BadInput, Conflict, Unavailable
+from yiwang.fencing import Fence
 from yiwang.model import Body, Command, Incident, Output, SupportNeeded, SupportOffer
 from yiwang.topics import HEADER_INGEST, Topics
 
@@ -33,12 +34,25 @@ class City:
     Attributes:
         read: district to next offset of its outputs.
         numbers: district to number of the output that comes next; repeats are left out.
+        fences: district to which of its outputs count.
     """
 
     def __init__(self, districts: int) -> None:
         self.desk = CityDesk(tuple(range(districts)))
         self.read: dict[int, int] = dict.fromkeys(range(districts), 0)
         self.numbers: dict[int, int] = dict.fromkeys(range(districts), 0)
+        self.fences = {district: Fence() for district in range(districts)}
+
+    def counts(
+        self, district: int, offset: int, payload: bytes, headers: Iterable[tuple[str, bytes]]
+    ) -> bool:
+        """Whether the next message is an output that counts; ``take`` gets it then."""
+        if offset < self.read[district]:
+            return False
+        counts = self.fences[district].counts(payload, headers)
+        if not counts:
+            self.read[district] = offset + 1
+        return counts
 
     def take(self, district: int, offset: int, output: Output) -> list[tuple[int, Command]]:
         """One output; returns (district, command) in order. Ids of commands are derived, a repeat does nothing."""
@@ -56,7 +70,8 @@ class City:
 
     def dump(self) -> bytes:
         """The whole state."""
-        return msgspec.msgpack.encode([1, self.desk.dump(), self.read, self.numbers])
+        owners = {district: fence.owner for district, fence in self.fences.items()}
+        return msgspec.msgpack.encode([2, self.desk.dump(), self.read, self.numbers, owners])
 
     @classmethod
     def load(cls, data: bytes) -> "City":
@@ -65,13 +80,16 @@ class City:
         Raises:
             BadInput: ``snapshot.version``.
         """
-        version, desk, read, numbers = msgspec.msgpack.decode(data, strict=False)
-        if version != 1:
+        version, *rest = msgspec.msgpack.decode(data, strict=False)
+        if version not in (1, 2):
             raise BadInput(
-                "snapshot.version", f"the city's snapshot has version {version}, this release reads 1"
+                "snapshot.version", f"the city's snapshot has version {version}, this release reads 1 and 2"
             )
+        desk, read, numbers = rest[:3]
+        owners = rest[3] if version == 2 else {}  # before there were owners, everything was ownership 0
         city = cls(0)
         city.desk, city.read, city.numbers = CityDesk.load(desk), read, numbers
+        city.fences = {district: Fence(owners.get(district, 0)) for district in read}
         return city
 
 
@@ -118,6 +136,7 @@ class CityHost:
         self._told, self._committed = told, committed
         self._city: City | None = None
         self._kept: dict[int, int] = {}
+        self._owner = 0
         self._mine: set[int] = set()
         self._turn = asyncio.Lock()
 
@@ -136,6 +155,7 @@ class CityHost:
                         f"a run has one city worker, and another one holds the outputs of some of its "
                         f"{self.districts} districts",
                     )
+                self._owner, _ = await self.snapshots.claim(CITY)
                 saved = await self.snapshots.load(CITY)
                 self._city = City.load(saved.state) if saved else City(self.districts)
                 self._told()
@@ -151,13 +171,15 @@ class CityHost:
         """The last snapshot."""
         await self.keep()
 
-    async def take(self, district: int, offset: int, payload: bytes) -> None:
-        """An output was read.
+    async def take(
+        self, district: int, offset: int, payload: bytes, headers: Iterable[tuple[str, bytes]] = ()
+    ) -> None:
+        """A message of the outputs was read.
 
         Raises:
             BadInput: ``output.message``: only our own release writes there.
         """
-        if self._city is None:
+        if self._city is None or not self._city.counts(district, offset, payload, headers):
             return
         stamp = [(HEADER_INGEST, str(self.clock.now_ns()).encode())]
         for to, command in self._city.take(district, offset, decode_output(payload)):
@@ -206,7 +228,7 @@ class CityHost:
             state, read = city.dump(), dict(city.read)
             await self.outbox.settle()
             far = sum(read.values())
-            row = Saved(district=CITY, state=state, feed=0, commands=0, outputs=far)
+            row = Saved(district=CITY, state=state, feed=0, commands=0, outputs=far, owner=self._owner)
             if not await self.snapshots.save([row]):
                 return
             self._kept = read

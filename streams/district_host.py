@@ -16,8 +16,9 @@ from yiwang import logs
 from yiwang.clock import SECOND, Clock
 from yiwang.codec import encode
 from yiwang.errors import Conflict, Unavailable
+from yiwang.fencing import MARK, Fence
 from yiwang.model import Tick
-from yiwang.topics import HEADER_AGENT, HEADER_INGEST, Topics
+from yiwang.topics import HEADER_AGENT, HEADER_INGEST, HEADER_OWNER, Topics
 
 Position = tuple[str, int]
 
@@ -40,6 +41,8 @@ class Held:
     partition: Partition
     progress: Progress
     outputs: int  # next offset of the outputs that the state knows of, as far as we know
+    owner: int  # our ownership of it
+    said_by: int  # the ownership in force at ``outputs``
     last: "asyncio.Future[int] | None" = None  # of the newest output put in the outbox
     kept: tuple[int, int] = (-1, -1)  # feed and commands in the newest snapshot
     unusable: int = 0  # messages of the logs that could not be read
@@ -114,12 +117,22 @@ class DistrictHost:
         return starts
 
     async def _load(self, number: int) -> Held:
+        """Take a district over, from the state that was kept and what was said since.
+
+        First its ownership: from then on nobody else keeps a state; then our mark in the outputs: what an owner
+        before us says behind it counts no more, and what counts we have read.
+        """
         topics = self.topics
+        owner, said_by = await self.snapshots.claim(number)
         saved = await self.snapshots.load(number)
         machine = DistrictMachine.load(saved.state) if saved else DistrictMachine(number)
         feed, commands, outputs = (saved.feed, saved.commands, saved.outputs) if saved else (0, 0, 0)
         tail = Tail(machine.n, commands)
-        async for _, payload, _ in self.reader.read(topics.outputs, number, outputs, HEADER_INGEST):
+        await self.outbox.put(topics.outputs, number, MARK, [(HEADER_OWNER, b"%d" % owner)])
+        fence = Fence(said_by)
+        async for _, payload, _ in self.reader.read(
+            topics.outputs, number, outputs, HEADER_INGEST, fence=fence
+        ):
             tail.add(payload)
         placement = tail.placement()
         partition = Partition(
@@ -143,10 +156,22 @@ class DistrictHost:
                     partition=number,
                 )
         _log.info(
-            "district_restored", district=number, feed=feed, commands=commands, n=machine.n, sent=tail.n
+            "district_restored",
+            district=number,
+            feed=feed,
+            commands=commands,
+            n=machine.n,
+            sent=tail.n,
+            owner=owner,
+            left_out=fence.left_out,
         )
         return Held(
-            partition, Progress(f"district {number}"), outputs, kept=(feed, commands) if saved else (-1, -1)
+            partition,
+            Progress(f"district {number}"),
+            outputs,
+            owner,
+            said_by,
+            kept=(feed, commands) if saved else (-1, -1),
         )
 
     async def release(self, revoked: set[Position]) -> None:
@@ -196,9 +221,10 @@ class DistrictHost:
         for number, held in self._held.items():
             done = held.partition.work()
             stamp = (HEADER_AGENT, str(self.clock.now_ns()).encode())
+            owner = (HEADER_OWNER, b"%d" % held.owner)
             for emission in done.emissions:
                 if emission.payload is not None:
-                    headers = [stamp]
+                    headers = [stamp, owner]
                     if emission.ingest_ns:
                         headers.append((HEADER_INGEST, str(emission.ingest_ns).encode()))
                     held.last = self.outbox.put(self.topics.outputs, number, emission.payload, headers)
@@ -248,9 +274,18 @@ class DistrictHost:
                 state = await asyncio.to_thread(machine_codec.compress, raw)
                 if last is not None:
                     offset = await last  # now the broker has all outputs up to this state
-                    held.outputs = offset + 1 if caught_up else held.outputs
+                    if caught_up:
+                        held.outputs, held.said_by = offset + 1, held.owner
                 rows.append(
-                    Saved(district=number, state=state, feed=at[0], commands=at[1], outputs=held.outputs)
+                    Saved(
+                        district=number,
+                        state=state,
+                        feed=at[0],
+                        commands=at[1],
+                        outputs=held.outputs,
+                        owner=held.owner,
+                        said_by=held.said_by,
+                    )
                 )
             if not rows:
                 return True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from yiwang.broker import start_consumer, unavailable
 from yiwang.errors import Conflict
+from yiwang.fencing import Fence
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
@@ -82,8 +83,25 @@ class LogReader:
             raise unavailable(self._bootstrap, error) from error
         return [where.offset if (where := found.get(tp)) else ends[tp] for tp in asked]
 
-    async def read(self, topic: str, partition: int, start: int, header: str) -> AsyncIterator[Record]:
-        """Everything from offset ``start`` to the end as it is now.
+    async def read(
+        self,
+        topic: str,
+        partition: int,
+        start: int,
+        header: str,
+        *,
+        upto: int | None = None,
+        fence: Fence | None = None,
+    ) -> AsyncIterator[Record]:
+        """Everything from offset ``start`` to the end as it is now, or to ``upto``.
+
+        Args:
+            topic: which log.
+            partition: of the topic.
+            start: first offset.
+            header: the stage stamp that records bring.
+            upto: offset behind the last message; at most the end.
+            fence: of outputs, leaves out what does not count.
 
         Raises:
             Conflict: ``log.short`` when the log ends before ``start``, or no longer has it.
@@ -105,13 +123,14 @@ class LogReader:
                         topic=topic,
                         partition=partition,
                     )
-                if start == end:
+                end = end if upto is None else min(upto, end)
+                if start >= end:
                     return
                 self._consumer.assign([tp])
                 self._consumer.seek(tp, start)
                 while await self._consumer.position(tp) < end:
                     for r in (await self._consumer.getmany(tp, timeout_ms=500)).get(tp, ()):
-                        if r.offset < end:
+                        if r.offset < end and (fence is None or fence.counts(r.value, r.headers)):
                             yield r.offset, r.value, ingest_ns(r.headers, header)
                 self._consumer.unsubscribe()
         except (KafkaError, OSError) as error:

@@ -147,7 +147,14 @@ def make_app(
         async for event in stream.noack().events():
             message = event.message
             try:
-                await writer.take(message.topic, message.partition, message.offset, event.value, event.ack)
+                await writer.take(
+                    message.topic,
+                    message.partition,
+                    message.offset,
+                    message.value,
+                    event.ack,
+                    message.headers or (),
+                )
             except Exception as error:  # noqa: BLE001  task boundary: ends the process with this error
                 if not failed.done():
                     failed.set_exception(error)

@@ -66,6 +66,18 @@ class Store:
             raise self._failed(error) from error
         return {(r["topic"], r["partition"]): r["next_offset"] for r in records}
 
+    async def fences(self) -> dict[int, int]:
+        """Per district the ownership in force where its stored outputs end (``yiwang.fencing``).
+
+        Ask after ``offsets``: should another worker store in between, the offset keeps us from storing anything.
+        """
+        connection = await self._connected()
+        try:
+            records = await connection.fetch(query("persist/output_fences"))
+        except DRIVER_ERRORS as error:
+            raise self._failed(error) from error
+        return {r["district"]: r["owner"] for r in records}
+
     async def newest(self, district: int, series: I32) -> I64:
         """Newest time stored of each of ``series`` (sorted, unique), microseconds UTC, or ``NEVER``."""
         connection = await self._connected()

@@ -23,6 +23,7 @@ from yiwang import codec, frames, logs
 from yiwang.clock import Clock
 from yiwang.columns import Readings
 from yiwang.errors import BadInput, Unavailable
+from yiwang.fencing import Fence
 from yiwang.topics import Topics
 
 _T = TypeVar("_T")
@@ -58,6 +59,7 @@ class Counters:
     statements: int = 0
     batches: int = 0
     skipped_messages: int = 0
+    overtaken_outputs: int = 0
     unreadable_messages: int = 0
 
 
@@ -73,6 +75,7 @@ class Writer:
         self._log = logs.get("persist")
         self._backlog = Backlog()
         self._newest: dict[int, Newest] = {}
+        self._fences: dict[int, Fence] = {}
         self._writing: list[Part] = []
         self._abandoned: set[Partition] = set()
         self._turns: dict[Partition, int] = {}  # how often each partition has gone away
@@ -92,7 +95,13 @@ class Writer:
         await self._retried(self._store.offsets)
 
     async def take(
-        self, topic: str, partition: int, offset: int, payload: bytes, ack: Callable[[], None]
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        payload: bytes,
+        ack: Callable[[], None],
+        headers: Iterable[tuple[str, bytes]] = (),
     ) -> None:
         """Take the next message of a partition; waits while too much is waiting already.
 
@@ -102,6 +111,7 @@ class Writer:
             offset: its offset.
             payload: its value.
             ack: called when the message is stored, or at once when it was stored before.
+            headers: its Kafka headers.
 
         Raises:
             Conflict: ``persist.gap``.
@@ -112,6 +122,9 @@ class Writer:
         stored = None
         if not self._backlog.knows(key):
             stored = (await self._retried(self._store.offsets)).get(key)
+            if topic == self._topics.outputs:
+                owners = await self._retried(self._store.fences)
+                self._fences[partition] = Fence(owners.get(partition, 0))
         if turn != self._turns.get(key, 0):
             return  # the partition went away meanwhile; who has it now gets the message again
         if not self._backlog.knows(key):
@@ -122,7 +135,11 @@ class Writer:
             self.counters.skipped_messages += 1
             ack()
             return
-        readings, statements = self._read(topic, partition, offset, payload)
+        statements: list[persist_outputs.Statement] = []
+        readings = None
+        if topic != self._topics.outputs or self._counts(partition, offset, payload, headers, statements):
+            readings, found = self._read(topic, partition, offset, payload)
+            statements += found
         self._backlog.add(key, offset, size=len(payload), ack=ack, readings=readings, statements=statements)
         if self._backlog.messages == 1:
             self._since_s = asyncio.get_running_loop().time()
@@ -199,6 +216,23 @@ class Writer:
         if not has_room():
             async with self._change:
                 await self._change.wait_for(has_room)
+
+    def _counts(
+        self,
+        district: int,
+        offset: int,
+        payload: bytes,
+        headers: Iterable[tuple[str, bytes]],
+        statements: list[persist_outputs.Statement],
+    ) -> bool:
+        """Whether an output counts; an ownership that begins here is noted with what is stored."""
+        fence = self._fences[district]
+        before, left_out = fence.owner, fence.left_out
+        counts = fence.counts(payload, headers)
+        if fence.owner > before:
+            statements.append(("persist/output_fence", (district, fence.owner, offset)))
+        self.counters.overtaken_outputs += fence.left_out - left_out
+        return counts
 
     def _read(
         self, topic: str, partition: int, offset: int, payload: bytes

@@ -23,6 +23,8 @@ class Saved:
     Attributes:
         feed: next offset of the feed; ``commands`` and ``outputs`` likewise. The outputs from ``outputs`` on are
             those that the state does not know of, and perhaps some it does.
+        owner: ownership (``yiwang.fencing``) of the worker that keeps it.
+        said_by: ownership in force at ``outputs``.
     """
 
     district: int
@@ -30,6 +32,8 @@ class Saved:
     feed: int
     commands: int
     outputs: int
+    owner: int = 0
+    said_by: int = 0
 
 
 class Snapshots:
@@ -47,6 +51,32 @@ class Snapshots:
         self._role = role
         self._connection: asyncpg.Connection | None = None
         self._away = False
+
+    async def claim(self, district: int) -> tuple[int, int]:
+        """Take a district over: nobody who held it before can keep a state from now on.
+
+        While the database is away this waits.
+
+        Returns:
+            The new ownership, and the one in force at the offset ``outputs`` of the kept state.
+
+        Raises:
+            YiwangError: as ``load``.
+        """
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                connection = await self._connected()
+                async with coded(self._dsn):
+                    row = await connection.fetchrow(query("ownership/claim"), self._role, district)
+            except Unavailable as error:
+                await self._lost(error)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                continue
+            self._back()
+            assert row is not None
+            return row["owner"], row["kept"]
 
     async def load(self, district: int) -> Saved | None:
         """The newest state, or none. While the database is away this waits.
@@ -71,6 +101,16 @@ class Snapshots:
             state, feed, commands, outputs = row
             return Saved(district=district, state=state, feed=feed, commands=commands, outputs=outputs)
 
+    async def said_by(self, district: int) -> int:
+        """The ownership in force at the offset ``outputs`` of the kept state, for onlookers.
+
+        Raises:
+            YiwangError: ``database.…``.
+        """
+        connection = await self._connected()
+        async with coded(self._dsn):
+            return await connection.fetchval(query("ownership/kept"), self._role, district) or 0
+
     async def save(self, rows: list[Saved]) -> bool:
         """Keep states, all or none; ``False`` while the database is away: try again later, nothing is lost.
 
@@ -82,6 +122,17 @@ class Snapshots:
             connection = await self._connected()
             async with coded(self._dsn), connection.transaction():
                 for s in rows:
+                    mine = await connection.fetchval(
+                        query("ownership/hold"), self._role, s.district, s.owner, s.said_by
+                    )
+                    if mine is None:
+                        raise Conflict(
+                            "snapshot.overtaken",
+                            f"another worker has taken {self._role} {s.district} over; this one, of ownership "
+                            f"{s.owner}, was away too long",
+                            role=self._role,
+                            district=s.district,
+                        )
                     kept = await connection.fetchval(
                         query("snapshot/save"),
                         self._role,

@@ -19,6 +19,7 @@ from yiwang.clock import SECOND, SystemClock
 from yiwang.columns import Readings
 from yiwang.commands._processes import Services, start_all, stream_children
 from yiwang.embedded.supervise import Supervisor
+from yiwang.fencing import Fence
 from yiwang.model import Body
 from yiwang.runs import Run
 
@@ -124,9 +125,12 @@ async def _outputs(run: Run, bootstrap: str) -> dict[int, list[Body]]:
         ends = await consumer.end_offsets(partitions)
         seen: dict[int, dict[int, Body]] = {p: {} for p in range(run.districts)}
         for partition in partitions:
+            fence = Fence()
             while await consumer.position(partition) < ends[partition]:
                 batch = await consumer.getmany(partition, timeout_ms=1000)
                 for message in batch.get(partition, []):
+                    if not fence.counts(message.value, message.headers):
+                        continue
                     output = codec.decode_output(message.value)
                     first = seen[partition.partition].setdefault(output.n, output.body)
                     assert first == output.body, f"output {output.n} was said twice, and differently"

@@ -17,6 +17,7 @@ from yiwang.broker import unavailable
 from yiwang.clock import Clock
 from yiwang.columns import Readings
 from yiwang.errors import Unavailable, YiwangError
+from yiwang.fencing import Fence
 from yiwang.model import Output
 from yiwang.registry import Rules
 from yiwang.runs import Run
@@ -44,6 +45,7 @@ class Hub:
         problems: what is away or wrong now, by the task that found it.
         producer: for commands; None until Kafka was reached.
         consumer: of outputs; None while there is none.
+        fences: which outputs of each district count.
         lag: outputs not yet taken, per district.
         skipped: feed messages left out for screens because the gateway was behind.
     """
@@ -63,6 +65,7 @@ class Hub:
         self.problems: dict[str, YiwangError] = {}
         self.producer: aiokafka.AIOKafkaProducer | None = None
         self.consumer: aiokafka.AIOKafkaConsumer | None = None
+        self.fences: dict[int, Fence] = {}
         self.lag: dict[int, int] = {}
         self.skipped = 0
         self.pages_opened = 0  # since the start; the demo begins its night with the first

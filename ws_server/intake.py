@@ -16,6 +16,7 @@ from ws_server.view import RING
 from yiwang import codec, frames, logs
 from yiwang.broker import ensure_topics, start_consumer
 from yiwang.errors import BadInput
+from yiwang.fencing import Fence
 from yiwang.model import RegistryChange, RulesChange, Tick
 from yiwang.topics import HEADER_AGENT, HEADER_INGEST
 
@@ -71,7 +72,10 @@ def _begin(hub: Hub, live: Live, begins: dict[int, int], ends: dict[int, int]) -
         stored = live.next_offsets.get(d, 0)
         if stored > end:
             _log.error("outputs_shorter_than_stored", district=d, stored=stored, end=end)
-        hub.view.begin(d, max(begins[d], min(stored, end) - RING))
+        # Not further back than where the ownership in force at ``stored`` begins: only of that is it known what counts.
+        owner, mark = live.fences.get(d, (0, 0))
+        hub.fences[d] = Fence(owner)
+        hub.view.begin(d, max(begins[d], min(stored, end) - RING, min(mark, end)))
 
 
 def _open_when_complete(hub: Hub, ends: dict[int, int]) -> None:
@@ -82,6 +86,9 @@ def _open_when_complete(hub: Hub, ends: dict[int, int]) -> None:
 
 
 def _output(hub: Hub, district: int, record: _Record) -> None:
+    if not hub.fences[district].counts(record.value, record.headers):
+        hub.view.skip(district, record.offset)
+        return
     try:
         output = codec.decode_output(record.value)
     except BadInput as error:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -31,10 +31,15 @@ _rules = msgspec.json.Decoder(Rules)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The objects to begin with, and the next offset of ``outputs`` per district that is not in them."""
+    """The objects to begin with, and the next offset of ``outputs`` per district that is not in them.
+
+    Attributes:
+        fences: per district the ownership in force there, and the offset of its mark (``yiwang.fencing``).
+    """
 
     objects: tuple[Kept, ...]
     next_offsets: dict[int, int]
+    fences: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +104,11 @@ class Store:
         ):
             rows = await conn.fetch(query("gateway/live_objects"), CLOSED_KEPT)
             positions = await conn.fetch(query("persist/offsets"))
+            fences = await conn.fetch(query("persist/output_fences"))
         return Live(
             objects=tuple(_kept.decode(r["body"]) for r in rows),
             next_offsets={r["partition"]: r["next_offset"] for r in positions if r["topic"] == topic},
+            fences={r["district"]: (r["owner"], r["mark"]) for r in fences},
         )
 
     async def city(self) -> CityTables:

@@ -152,6 +152,10 @@ class LiveView:
         self._rings[district] = deque()
         self._base[district] = self._at[district] = next_offset - 1
 
+    def skip(self, district: int, offset: int) -> None:
+        """A message of the outputs that is no output, or does not count."""
+        self._at[district] = max(offset, self._at[district])
+
     def apply(
         self,
         district: int,

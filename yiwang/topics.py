@@ -17,6 +17,8 @@ _RUN = re.compile(r"[a-z][a-z0-9-]{0,39}")
 # replay: the moment ingest took the reading or event, and the moment the district agent had decided.
 HEADER_INGEST = "ingest"
 HEADER_AGENT = "agent"
+# Of outputs: which taking over of the district the worker speaks for, ASCII digits; see yiwang.fencing.
+HEADER_OWNER = "owner"
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 

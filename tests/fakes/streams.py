@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from streams.log_reader import Record
 from streams.snapshots import Saved
+from yiwang.errors import Conflict
+from yiwang.fencing import Fence
 
 Position = tuple[str, int]
 
@@ -40,11 +42,14 @@ class FakeKafka:
         """Lengths of the logs."""
         return {p: len(self.logs.get(p, ())) for p in partitions}
 
-    async def read(self, topic: str, partition: int, start: int, header: str) -> AsyncIterator[Record]:
+    async def read(
+        self, topic: str, partition: int, start: int, header: str, *, fence: Fence | None = None
+    ) -> AsyncIterator[Record]:
         """A stretch of a log."""
         log = self.logs.get((topic, partition), [])
         for i, (payload, headers) in enumerate(log[start:]):
-            yield start + i, payload, int(headers.get(header, b"0"))
+            if fence is None or fence.counts(payload, headers.items()):
+                yield start + i, payload, int(headers.get(header, b"0"))
 
 
 @dataclass
@@ -52,7 +57,14 @@ class FakeSnapshots:
     """States in memory; ``away`` is a database that does not answer."""
 
     rows: dict[int, Saved] = field(default_factory=dict)
+    owners: dict[int, int] = field(default_factory=dict)
     away: bool = False
+
+    async def claim(self, district: int) -> tuple[int, int]:
+        """The next ownership."""
+        self.owners[district] = self.owners.get(district, 0) + 1
+        kept = self.rows.get(district)
+        return self.owners[district], kept.said_by if kept else 0
 
     async def load(self, district: int) -> Saved | None:
         """What was saved."""
@@ -60,6 +72,9 @@ class FakeSnapshots:
 
     async def save(self, rows: list[Saved]) -> bool:
         """All or none."""
+        for row in rows:
+            if row.owner != self.owners.get(row.district):
+                raise Conflict("snapshot.overtaken", f"another worker has taken over {row.district}")
         if not self.away:
             self.rows |= {row.district: row for row in rows}
         return not self.away

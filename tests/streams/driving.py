@@ -24,6 +24,7 @@ from yiwang.clock import SECOND
 from yiwang.codec import decode_feed, decode_output, encode
 from yiwang.columns import Readings
 from yiwang.domains import load_rules
+from yiwang.fencing import Fence
 from yiwang.frames import Frame
 from yiwang.model import (
     Acknowledge,
@@ -225,9 +226,12 @@ class Drive:
         await self._producer.send_and_wait(self.topics.commands, encode(command), partition=district)
 
     async def _listen(self) -> None:
+        fences = {d: Fence() for d in range(self.districts)}
         async for record in self._consumer:
-            output = decode_output(record.value)
             district = record.partition
+            if not fences[district].counts(record.value, record.headers):
+                continue
+            output = decode_output(record.value)
             repeat = output.n < self._next[district]
             self._next[district] = max(self._next[district], output.n + 1)
             self.said[district].append(output)

@@ -126,5 +126,5 @@ def test_a_newer_snapshot_is_refused() -> None:
     """With its code."""
     data = City(2).dump()
     with pytest.raises(BadInput) as caught:
-        City.load(data.replace(b"\x94\x01", b"\x94\x02", 1))
+        City.load(data.replace(b"\x95\x02", b"\x95\x03", 1))
     assert caught.value.code == "snapshot.version"

@@ -12,6 +12,7 @@ from yiwang.clock import SECOND, ManualClock
 from yiwang.codec import decode_dead_letter, decode_output, encode
 from yiwang.columns import Readings
 from yiwang.errors import Conflict
+from yiwang.fencing import Fence
 from yiwang.model import Acknowledge, CommandResult, Finding, Output, Tick
 from yiwang.topics import Topics
 
@@ -53,7 +54,13 @@ class Bench:
 
     def outputs(self) -> list[Output]:
         """The log of outputs."""
-        return [decode_output(payload) for payload, _ in self.kafka.logs.get((TOPICS.outputs, 0), [])]
+        return [decode_output(payload) for payload, _ in self.said()]
+
+    def said(self) -> list[tuple[bytes, dict[str, bytes]]]:
+        """Those messages of the outputs that count, with their headers."""
+        fence = Fence()
+        log = self.kafka.logs.get((TOPICS.outputs, 0), [])
+        return [(payload, headers) for payload, headers in log if fence.counts(payload, headers.items())]
 
 
 @pytest.fixture
@@ -79,8 +86,8 @@ async def test_outputs_carry_their_place_and_the_stamps_of_their_frame(bench: Be
     await bench.read()
     found = [o for o in bench.outputs() if isinstance(o.body, Finding)]
     assert [(o.feed, o.body.level) for o in found if isinstance(o.body, Finding)] == [(4, 4), (5, 3), (6, 2)]
-    stamps = [bench.kafka.logs[TOPICS.outputs, 0][o.n][1] for o in found]
-    assert stamps == [{"agent": b"42", "ingest": str(i).encode()} for i in (1, 2, 3)]
+    stamps = [bench.said()[o.n][1] for o in found]
+    assert stamps == [{"agent": b"42", "owner": b"1", "ingest": str(i).encode()} for i in (1, 2, 3)]
     assert bench.told == [[0]]
 
 
@@ -123,7 +130,9 @@ async def test_detection_goes_on_while_the_database_is_away_and_nothing_is_ackno
     assert await bench.host.keep({0})
     assert bench.committed == [{(TOPICS.feed, 0): 6, (TOPICS.commands, 0): 0}]
     kept = bench.snapshots.rows[0]
-    assert (kept.feed, kept.commands, kept.outputs) == (6, 0, len(bench.outputs()))
+    assert (kept.feed, kept.commands, kept.outputs) == (6, 0, 1 + len(bench.outputs())), (
+        "a mark stands before"
+    )
     assert await bench.host.keep({0})
     assert len(bench.committed) == 1, "nothing new, nothing kept"
 
@@ -163,14 +172,50 @@ async def test_outputs_that_come_out_otherwise_after_a_crash_are_sent_and_told(b
     """A newer release may decide otherwise about the stretch since the last snapshot."""
     await bench.read()
     log = bench.kafka.logs[TOPICS.outputs, 0]
-    said = [decode_output(payload) for payload, _ in log]
-    other = next(i for i, o in enumerate(said) if isinstance(o.body, Finding))
-    payload = log[other][0].replace(b'"level":4', b'"level":3')
-    assert payload != log[other][0]
-    log[other] = (payload, {})
+    said = bench.outputs()
+    other = next(o.n for o in said if isinstance(o.body, Finding))
+    payload, headers = log[other + 1]
+    assert b'"level":4' in payload
+    log[other + 1] = (payload.replace(b'"level":4', b'"level":3'), headers)
     again = Bench(bench.kafka, bench.snapshots)
     await again.read()
-    assert [o.n for o in again.outputs()[len(said) :]] == [said[other].n]
+    assert [o.n for o in again.outputs()[len(said) :]] == [other]
+
+
+async def test_what_a_paused_worker_says_after_another_took_over_counts_for_nobody(bench: Bench) -> None:
+    """A command came where neither had seen it: each puts it elsewhere; the log of outputs stays one story."""
+    await bench.read(upto=5)  # the first owner stops here, with a message in hand
+    bench.kafka.put(TOPICS.commands, 0, encode(command(1, Acknowledge(incident="I-x"))))
+    two = Bench(bench.kafka, bench.snapshots)
+    await two.read(upto=5)
+    held, _ = bench.kafka.logs[TOPICS.feed, 0][5]
+    before = len(bench.kafka.logs[TOPICS.outputs, 0])
+    bench.host.take_feed(0, 5, held, 1)
+    await bench.host.work()  # it wakes up, and decides otherwise than the new owner
+    bench.host.take_command(0, 0, bench.kafka.logs[TOPICS.commands, 0][0][0], 0)
+    await bench.host.work()
+    late = [decode_output(payload) for payload, _ in bench.kafka.logs[TOPICS.outputs, 0][before:]]
+    await two.read()
+    said = {o.n: o for o in two.outputs()}
+    assert list(said) == list(range(len(said)))
+    assert any(o.n in said and o != said[o.n] for o in late), "the paused one did say something else"
+    with pytest.raises(Conflict) as caught:
+        await bench.host.keep({0})
+    assert caught.value.code == "snapshot.overtaken"
+    await two.host.keep({0})
+    three = Bench(bench.kafka, bench.snapshots)
+    await three.read()
+    assert three.outputs() == two.outputs()
+
+
+async def test_what_a_paused_worker_said_before_another_took_over_is_part_of_the_story(bench: Bench) -> None:
+    """It stands before the mark, so the new owner has read it."""
+    await bench.read(upto=5)
+    two = Bench(bench.kafka, bench.snapshots)
+    await bench.read()
+    said = bench.outputs()
+    await two.read()
+    assert two.outputs() == said
 
 
 async def test_what_cannot_be_read_goes_to_the_dead_letters_and_is_passed(bench: Bench) -> None:

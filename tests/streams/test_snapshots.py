@@ -12,9 +12,23 @@ from yiwang.runs import Run
 RUN = Run(name="states", kind="replay", ticks="player", districts=2)
 
 
-def state(district: int, feed: int, outputs: int = 0) -> Saved:
+def state(district: int, feed: int, owner: int = 1) -> Saved:
     """Some state."""
-    return Saved(district=district, state=bytes([feed]) * 3, feed=feed, commands=0, outputs=outputs)
+    return Saved(
+        district=district,
+        state=bytes([feed]) * 3,
+        feed=feed,
+        commands=0,
+        outputs=0,
+        owner=owner,
+        said_by=owner,
+    )
+
+
+def content(saved: Saved | None) -> tuple[int, bytes, int]:
+    """What comes back; who kept it is the ownership's business."""
+    assert saved is not None
+    return saved.district, saved.state, saved.feed
 
 
 async def test_a_state_comes_back_and_an_older_one_never_overwrites_it(pg_dsn: str) -> None:
@@ -22,13 +36,20 @@ async def test_a_state_comes_back_and_an_older_one_never_overwrites_it(pg_dsn: s
     await asyncio.to_thread(migrate, pg_dsn, RUN)
     one, two, city = (Snapshots(pg_dsn, RUN.topics.schema, r) for r in ("district", "district", "city"))
     assert await one.load(0) is None
+    assert [await one.claim(n) for n in (0, 1)] == [(1, 0), (1, 0)]
     assert await one.save([state(0, 5), state(1, 7)])
-    assert await two.load(1) == state(1, 7)
-    assert await two.save([state(1, 9)])
+    assert await two.claim(1) == (2, 1)
+    assert content(await two.load(1)) == content(state(1, 7))
+    for feed in (8, 9):  # also when what the one left behind would keep is further on
+        with pytest.raises(Conflict) as caught:
+            await one.save([state(0, 6), state(1, feed)])
+        assert caught.value.code == "snapshot.overtaken"
+    assert await two.save([state(1, 8, owner=2)])
+    assert (await two.said_by(0), await two.said_by(1)) == (1, 2)
+    assert content(await two.load(0)) == content(state(0, 5))
     with pytest.raises(Conflict) as caught:
-        await one.save([state(0, 6), state(1, 8)])
+        await two.save([state(1, 7, owner=2)])
     assert caught.value.code == "snapshot.overtaken"
-    assert await two.load(0) == state(0, 5)
     assert await city.load(0) is None
     for snapshots in (one, two, city):
         await snapshots.close()
