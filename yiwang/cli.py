@@ -21,7 +21,9 @@ COMMANDS = {
     "devices": "Import and list devices, places and units.",
     "domains": "List, show, check and apply domain packs and the values in force.",
     "deadletters": "List and replay what could not be used.",
+    "frames": "Show frames of readings as JSON, and make them.",
     "migrate": "Bring the database up to date.",
+    "top": "Show live how processes and districts are: rates, lags, latencies.",
     "check": "Test broker, database, topics, clock and disk, and say how to mend what is wrong.",
     "settings": "Show every setting in force and where it came from.",
 }

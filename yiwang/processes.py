@@ -51,7 +51,7 @@ class Entry:
     @property
     def name(self) -> str:
         """What people call it: ``district a``, or with the process id where it has no name."""
-        return f"{self.role} {self.worker or self.pid}"
+        return f"{self.role} {self.worker or self.pid}".strip()
 
     @property
     def alive(self) -> bool:
