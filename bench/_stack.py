@@ -57,10 +57,11 @@ def spawn(
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
 ) -> subprocess.Popen[str]:
-    """A child with a pipe for its standard output, held to one core where one is named."""
+    """A child with pipes for its standard input and output, held to one core where one is named."""
     errors = log.open("w") if log else None
     child = subprocess.Popen(
         [str(a) for a in argv],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
