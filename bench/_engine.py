@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -80,46 +81,53 @@ async def prepare(stack: Stack, series: int, *, ticks: str = "player", districts
     return run
 
 
-async def fill(
-    stack: Stack, run: Run, series: int, readings: int, *, rows: int, in_order: bool = False
-) -> int:
-    """Frames of every series once a second, districts in turn, a tick each second; returns readings written.
+def frames_of(
+    district: int, series: int, readings: int, *, rows: int = FRAME_ROWS, in_order: bool = False
+) -> Iterator[bytes]:
+    """Frames of a district in which every series reports once a second, second by second.
 
     Args:
+        readings: at least so many, in whole seconds.
         rows: readings a frame.
         in_order: whether a second's readings come in the order of their series; otherwise in a random one.
     """
+    chance = np.random.default_rng(district)
+    for second in range(1, 1 + -(-readings // series)):
+        t_ns = T0 + second * SECOND
+        order = np.arange(series) if in_order else chance.permutation(series)
+        value = np.round(5 + chance.normal(0, 0.3, series), 2)
+        value[HIGH - 1 - (second - 1) * series % HIGH :: HIGH] += 30
+        at_ns = t_ns + np.sort(chance.integers(0, SECOND, series))
+        for at in range(0, series, rows):
+            cut = slice(at, at + rows)
+            batch = Readings(
+                series=order[cut].astype(np.int32),
+                t_ns=at_ns[cut],
+                value=value[cut],
+                quality=np.zeros(len(order[cut]), np.uint8),
+            )
+            frame = frames.Frame(district=district, ingest_ns=time.time_ns(), readings=batch)
+            yield frames.encode(frame)
+
+
+async def fill(stack: Stack, run: Run, series: int, readings: int, *, rows: int = FRAME_ROWS) -> int:
+    """The feed of all districts, a tick behind each second; returns readings written."""
     producer = await start_producer(stack.kafka, client_id="bench-fill")
-    chance = np.random.default_rng(1)
     own = series // run.districts
-    rows = min(rows, own)
-    written = second = 0
+    seconds = -(-readings // series)
     try:
-        while written < readings:
-            second += 1
-            t_ns = T0 + second * SECOND
-            for district in range(run.districts):
-                order = np.arange(own) if in_order else chance.permutation(own)
-                value = np.round(5 + chance.normal(0, 0.3, own), 2)
-                high = HIGH - 1 - written % HIGH
-                value[high::HIGH] += 30
-                at_ns = t_ns + np.sort(chance.integers(0, SECOND, own))
-                for at in range(0, own, rows):
-                    cut = slice(at, at + rows)
-                    batch = Readings(
-                        series=order[cut].astype(np.int32),
-                        t_ns=at_ns[cut],
-                        value=value[cut],
-                        quality=np.zeros(len(order[cut]), np.uint8),
-                    )
-                    frame = frames.Frame(district=district, ingest_ns=time.time_ns(), readings=batch)
-                    await producer.send(run.topics.feed, frames.encode(frame), partition=district)
-                written += own
-                await producer.send(run.topics.feed, encode(Tick(t_ns=t_ns + SECOND)), partition=district)
+        feeds = [frames_of(p, own, seconds * own, rows=rows) for p in range(run.districts)]
+        per_second = -(-own // rows)
+        for second in range(1, 1 + seconds):
+            tick = encode(Tick(t_ns=T0 + (second + 1) * SECOND))
+            for district, feed in enumerate(feeds):
+                for payload in itertools.islice(feed, per_second):
+                    await producer.send(run.topics.feed, payload, partition=district)
+                await producer.send(run.topics.feed, tick, partition=district)
         await producer.flush()
     finally:
         await producer.stop()
-    return written
+    return seconds * own * run.districts
 
 
 class Worker:
@@ -268,6 +276,7 @@ class Framed:
         restore_s: from the start of the process until it had its states.
     """
 
+    run: str
     per_s: float
     readings: int
     outputs: int
@@ -320,6 +329,7 @@ async def framed(
     # what was worked on before the first output was stamped is not counted
     counted = written - districts * min(JOINED_ROWS, series // districts)
     return Framed(
+        run=run.name,
         per_s=counted / (found.last_ns - found.first_ns) * 1e9,
         readings=written,
         outputs=found.outputs,

@@ -54,6 +54,41 @@ async def _topic(bootstrap: str, *names: str) -> None:
         await admin.close()
 
 
+def _one(peer: str, argv: list[str | Path], stack: Stack, env: dict[str, str]) -> dict[str, float]:
+    """Run one until its meter has ended it; what it printed."""
+    log = stack.folder / f"{peer}.log"
+    child = spawn(argv, core=cores()[0], env=env, log=log)
+    try:
+        line, _ = child.communicate(timeout=LIMIT_S)
+    finally:
+        child.kill()
+    if not line.strip():
+        raise Unavailable("bench.peer", f"{peer} ended without a result:\n{log.read_text()[-2000:]}")
+    taken = json.loads(line.splitlines()[-1])
+    return {
+        "per_s": taken["readings"] / taken["seconds"],
+        "cpu_us": taken["cpu_s"] / taken["readings"] * 1e6,
+        "findings": taken["findings"],
+    }
+
+
+def bare(stack: Stack, run: str, readings: int) -> dict[str, dict[str, float]]:
+    """Our frames and our machine in bare aiokafka and in Quix Streams, over the feed of a run that was measured."""
+    theirs = python()
+    found = {}
+    for name, argv in {
+        "bare_aiokafka": [sys.executable, "-m", "bench._bare"],
+        "bare_quix": [theirs, PEERS / "quix_frames.py"],
+    }.items():
+        out = f"{run}-{name}"
+        folder = stack.folder / out
+        folder.mkdir()
+        asyncio.run(_topic(stack.kafka, out))
+        env = {"PYTHONPATH": str(ROOT)}
+        found[name] = _one(name, [*argv, stack.kafka, run, out, str(readings), str(folder)], stack, env)
+    return found
+
+
 def measure(stack: Stack, *, quick: bool) -> dict[str, dict[str, float]]:
     """Peer to readings a second and CPU microseconds a reading; all read the same topic from its beginning."""
     amounts = QUICK if quick else READINGS
@@ -65,7 +100,6 @@ def measure(stack: Stack, *, quick: bool) -> dict[str, dict[str, float]]:
         check=True,
         timeout=LIMIT_S,
     )
-    core = cores()[0]
     commands = {
         "faust": [sys.executable, "-m", "bench.peers.faust_agent"],
         "quix": [theirs, PEERS / "quix.py"],
@@ -76,18 +110,5 @@ def measure(stack: Stack, *, quick: bool) -> dict[str, dict[str, float]]:
         folder = stack.folder / peer
         folder.mkdir()
         argv = [*commands[peer], stack.kafka, source, f"{source}-{peer}", str(total), str(folder)]
-        log = stack.folder / f"{peer}.log"
-        child = spawn(argv, core=core, log=log)
-        try:
-            line, _ = child.communicate(timeout=LIMIT_S)
-        finally:
-            child.kill()
-        if not line.strip():
-            raise Unavailable("bench.peer", f"{peer} ended without a result:\n{log.read_text()[-2000:]}")
-        taken = json.loads(line.splitlines()[-1])
-        found[peer] = {
-            "per_s": taken["readings"] / taken["seconds"],
-            "cpu_us": taken["cpu_s"] / taken["readings"] * 1e6,
-            "findings": taken["findings"],
-        }
+        found[peer] = _one(peer, argv, stack, {})
     return found

@@ -74,7 +74,7 @@ class Meter:
 
     def count(self, readings: int, findings: int) -> None:
         """Note what was worked on."""
-        if self.seen == 0:
+        if not self.began_s:
             self.began_s, self.cpu_s = time.perf_counter(), time.process_time()
         self.seen += readings
         self.findings += findings
