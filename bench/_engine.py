@@ -35,6 +35,8 @@ DISTRICTS = 4
 HIGH = 200_000
 """One reading in so many is high water, so that there are findings: ten a second at two million readings a second."""
 DEVICES_A_MESSAGE = 5000
+LEAST_FOUND = 50
+"""High waters in a district's feed, so that there is something to tell the time by."""
 START_LIMIT_S = 300.0
 FRAME_ROWS = 20_000
 JOINED_ROWS = 100_000
@@ -92,11 +94,12 @@ def frames_of(
         in_order: whether a second's readings come in the order of their series; otherwise in a random one.
     """
     chance = np.random.default_rng(district)
+    high = min(HIGH, readings // LEAST_FOUND)
     for second in range(1, 1 + -(-readings // series)):
         t_ns = T0 + second * SECOND
         order = np.arange(series) if in_order else chance.permutation(series)
         value = np.round(5 + chance.normal(0, 0.3, series), 2)
-        value[HIGH - 1 - (second - 1) * series % HIGH :: HIGH] += 30
+        value[high - 1 - (second - 1) * series % high :: high] += 30
         at_ns = t_ns + np.sort(chance.integers(0, SECOND, series))
         for at in range(0, series, rows):
             cut = slice(at, at + rows)
