@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streams import machine_codec
 from streams.log_reader import LogReader
@@ -12,6 +12,7 @@ from streams.outbox import Outbox
 from streams.partition import Partition, Tail
 from streams.progress import Progress
 from streams.snapshots import Saved, Snapshots
+from streams.tally import Tally
 from yiwang import logs
 from yiwang.clock import SECOND, Clock
 from yiwang.codec import encode
@@ -45,7 +46,7 @@ class Held:
     said_by: int  # the ownership in force at ``outputs``
     last: "asyncio.Future[int] | None" = None  # of the newest output put in the outbox
     kept: tuple[int, int] = (-1, -1)  # feed and commands in the newest snapshot
-    unusable: int = 0  # messages of the logs that could not be read
+    tally: Tally = field(default_factory=Tally)
 
 
 class DistrictHost:
@@ -220,7 +221,9 @@ class DistrictHost:
         self._waiting = 0
         for number, held in self._held.items():
             done = held.partition.work()
-            stamp = (HEADER_AGENT, str(self.clock.now_ns()).encode())
+            now_ns = self.clock.now_ns()
+            held.tally.take(done, now_ns)
+            stamp = (HEADER_AGENT, str(now_ns).encode())
             owner = (HEADER_OWNER, b"%d" % held.owner)
             for emission in done.emissions:
                 if emission.payload is not None:
@@ -230,7 +233,6 @@ class DistrictHost:
                     held.last = self.outbox.put(self.topics.outputs, number, emission.payload, headers)
             for dead in done.dead:
                 self.outbox.put(self.topics.dead_letters, 0, encode(dead))
-            held.unusable += len(done.dead)
             if done.differing:
                 _log.error("outputs_differ_from_before_the_crash", district=number, n=done.differing[:10])
         await self.outbox.room()
@@ -327,6 +329,7 @@ class DistrictHost:
                     continue  # came while we asked
                 feed, commands = (ends[topic, number] for topic in both)
                 at = (held.partition.feed, held.partition.commands)
+                held.tally.ends = (feed, commands)
                 if held.progress.look(at, (feed, commands), time.monotonic()):
                     _log.info(
                         "district_progress",
@@ -334,5 +337,5 @@ class DistrictHost:
                         feed=at[0],
                         commands=at[1],
                         behind=feed - at[0] + commands - at[1],
-                        unusable=held.unusable,
+                        unusable=held.tally.dead.total(),
                     )

@@ -59,6 +59,8 @@ class Work:
     differing: list[int] = field(
         default_factory=list
     )  # numbers of outputs that were other ones before a crash
+    stamps: list[tuple[int, int]] = field(default_factory=list)
+    """Of each message: wall clock of its ingest (0 unknown), and its readings (0 for one that is no frame)."""
 
 
 class Tail:
@@ -236,6 +238,7 @@ class Partition:
             self._emit(n, [body], ingest_ns)
             n += 1
         self.feed = waiting[-1][0] + 1
+        self._work.stamps += [(ingest_ns, len(readings)) for _, ingest_ns, readings in waiting]
 
     def _message(self, offset: int, item: Incoming) -> None:
         try:
@@ -245,6 +248,7 @@ class Partition:
             return
         n = self.machine.n
         self._emit(n, self.machine.message(message), item.ingest_ns or getattr(message, "ingest_ns", 0))
+        self._work.stamps.append((item.ingest_ns, 0))
 
     def _command(self, offset: int, item: Incoming, command: Command | BadInput) -> None:
         if isinstance(command, BadInput):
@@ -252,6 +256,7 @@ class Partition:
             return
         n = self.machine.n
         self._emit(n, self.machine.command(command), item.ingest_ns or command.ingest_ns)
+        self._work.stamps.append((item.ingest_ns or command.ingest_ns, 0))
 
     def _unusable(self, log: int, offset: int, item: Incoming, error: BadInput) -> None:
         self._work.dead.append(self._letter(log, offset, item.ingest_ns, error, item.payload[:RAW_BYTES]))
