@@ -30,7 +30,7 @@ from scenarios.generators import generator
 from scenarios.model import Scenario
 from scenarios.playing import tick_times
 from streams.machine_lanes import Lane
-from streams.machine_rules import Book
+from yiwang.book import Book
 from yiwang.clock import SECOND, parse_iso
 from yiwang.columns import F64, Round
 from yiwang.domains import compile_rules

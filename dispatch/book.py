@@ -1,10 +1,12 @@
 """The book of one call: takes changed objects, and at the end says each of them once, with its new revision."""
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from msgspec.structs import replace
 
-from dispatch.state import State, remember
+from dispatch.state import Spot, State, remember
+from yiwang.book import Book as Registered
 from yiwang.model import (
     Body,
     Case,
@@ -45,6 +47,7 @@ class Book:
     Args:
         state: changed in place.
         t_ns: when the call takes effect, event time.
+        registered: the places there are.
 
     Attributes:
         worse: incidents that were opened, confirmed or reopened, or became more severe, in this call.
@@ -52,8 +55,9 @@ class Book:
         weather: whether outside warnings have begun or ended in this call.
     """
 
-    def __init__(self, state: State, t_ns: int) -> None:
+    def __init__(self, state: State, t_ns: int, registered: Registered) -> None:
         self.state = state
+        self._registered = registered
         self.t_ns = t_ns
         self._before: dict[tuple[int, str], Row | None] = {}
         self._said: list[Body] = []
@@ -61,6 +65,16 @@ class Book:
         self.worse: dict[str, None] = {}
         self.trusted: dict[str, str] = {}
         self.weather = False
+
+    def spot(self, place: str) -> Spot | None:
+        """Where a place is, if it is registered."""
+        found = self._registered.places.get(place)
+        return Spot(found.zone, found.name, found.lon, found.lat) if found else None
+
+    def spots(self, lat: float, degrees: float) -> Iterator[tuple[str, Spot]]:
+        """Places no further north or south than that."""
+        for place in self._registered.places_near(lat, degrees):
+            yield place.id, Spot(place.zone, place.name, place.lon, place.lat)
 
     def put(self, row: Row) -> None:
         """The new state of an object; revision and time of change are set by ``close``."""

@@ -3,11 +3,13 @@
 from typing import Self
 
 import msgspec
+from msgspec.structs import replace
 
 from dispatch import commands, deadlines, fusion, judging, outside, response, situations
 from dispatch.book import Book
 from dispatch.plans import plans_of, situations_of
-from dispatch.state import Spot, State, remember
+from dispatch.state import State, remember
+from yiwang.book import Book as Registered
 from yiwang.domains import Domains
 from yiwang.errors import YiwangError
 from yiwang.model import (
@@ -37,10 +39,13 @@ class Desk:
 
     Args:
         district: number of the district.
+        registered: the places there are, brought up to date by whoever gives them; without, the desk keeps them.
     """
 
-    def __init__(self, district: int) -> None:
+    def __init__(self, district: int, registered: Registered | None = None) -> None:
         self._state = State(district=district)
+        self._own = registered is None
+        self._registered = Registered() if registered is None else registered
 
     def rules(self, domains: Domains) -> None:
         """Take the rules in force; open incidents go on, under their old plan where their kind is gone."""
@@ -62,9 +67,9 @@ class Desk:
     def registry(self, change: Registry) -> list[Body]:
         """Take places and units that are new or changed; returns the units whose duty changed or that are new."""
         state = self._state
-        book = Book(state, state.now_ns)
-        for place in change.places:
-            state.places[place.id] = Spot(place.zone, place.name, place.lon, place.lat)
+        if self._own:
+            self._registered.apply(replace(change, devices=(), units=()))
+        book = self._book(state.now_ns)
         for unit in change.units:
             state.roster[unit.id] = unit
             old = state.units.get(unit.id)
@@ -85,7 +90,7 @@ class Desk:
 
     def finding(self, f: Finding, now_ns: int) -> list[Body]:
         """Fuse a finding into an incident and do what that needs."""
-        book = Book(self._state, max(self._now(now_ns), f.t_ns))
+        book = self._book(max(self._now(now_ns), f.t_ns))
         plan = self._state.plans.get(f.kind)
         if plan is None:
             args = {"kind": f.kind, "detector": f.detector, "finding": f.id}
@@ -95,18 +100,18 @@ class Desk:
 
     def report(self, r: Report, now_ns: int) -> list[Body]:
         """Take what a person says has happened: a finding, and what follows from it."""
-        book = Book(self._state, max(self._now(now_ns), r.t_ns))
+        book = self._book(max(self._now(now_ns), r.t_ns))
         return self._finish(book, outside.report(book, r))
 
     def warning(self, w: OutsideWarning, now_ns: int) -> list[Body]:
         """Take an outside warning, a change of one, or its end."""
-        book = Book(self._state, self._now(now_ns))
+        book = self._book(self._now(now_ns))
         outside.warning(book, w)
         return self._finish(book)
 
     def tick(self, now_ns: int) -> list[Body]:
         """Close what is over, look after deadlines, offer orders to the next unit."""
-        book = Book(self._state, self._now(now_ns))
+        book = self._book(self._now(now_ns))
         deadlines.tick(book)
         return self._finish(book)
 
@@ -120,7 +125,7 @@ class Desk:
                 command_id=c.command_id, by=c.by, ok=True, t_ns=t_ns, code="command.repeat", args=first
             )
             return [result]
-        book = Book(state, t_ns)
+        book = self._book(t_ns)
         try:
             args = commands.apply(book, c)
             result = CommandResult(command_id=c.command_id, by=c.by, ok=True, t_ns=t_ns, args=args)
@@ -138,17 +143,23 @@ class Desk:
         return [*self._finish(book), result]
 
     def dump(self) -> bytes:
-        """The whole state; equal histories give equal bytes."""
+        """The whole state, without registered places that others keep; equal histories give equal bytes."""
+        self._state.registered = self._registered.dump() if self._own else b""
         return _encoder.encode(self._state)
 
     @classmethod
-    def load(cls, data: bytes, domains: Domains) -> Self:
-        """The desk that ``dump`` described; it goes on exactly as the other would have."""
+    def load(cls, data: bytes, domains: Domains, registered: Registered | None = None) -> Self:
+        """The desk that ``dump`` described, over the places it had; it goes on exactly as the other would have."""
         state = _decoder.decode(data)
-        desk = cls(state.district)
+        desk = cls(state.district, registered)
+        if desk._own and state.registered:
+            desk._registered = Registered.load(state.registered)
         desk._state = state
         desk.rules(domains)
         return desk
+
+    def _book(self, t_ns: int) -> Book:
+        return Book(self._state, t_ns, self._registered)
 
     @staticmethod
     def _finish(book: Book, incident: str = "") -> list[Body]:

@@ -61,7 +61,7 @@ def take(book: Book, plan: Plan, f: Finding, spot: Spot | None = None) -> str:
 
 def _spot(book: Book, f: Finding) -> Spot:
     """Where a finding is; an alert is never lost for want of an entry in the registry."""
-    spot = book.state.places.get(f.place)
+    spot = book.spot(f.place)
     if spot is not None:
         return spot
     if f.id not in book.state.found:

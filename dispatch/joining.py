@@ -166,7 +166,7 @@ def split(book: Book, incident: str, findings: tuple[str, ...], *, by: str) -> s
         state.found[finding] = id_
     first = min(claims.values(), key=lambda c: (c.level, c.t_ns))
     place = first.place if state.plans[row.kind].by == "place" else row.place
-    spot = state.places.get(first.place)
+    spot = book.spot(first.place)
     moved = tuple(e for e in row.evidence if e.finding in claims)
     severity = min(c.level for c in claims.values())
     new = Incident(

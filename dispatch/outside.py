@@ -99,21 +99,17 @@ def tick(book: Book) -> None:
 
 def _where(book: Book, plan: Plan, r: Report) -> tuple[str, Spot]:
     """The place a report speaks of, or a spot of its own, named by where it is."""
-    places = book.state.places
     if r.place:
-        known = places.get(r.place)
+        known = book.spot(r.place)
         return r.place, known or Spot("", Text(r.place, r.place), r.lon, r.lat)
+    near = dict(book.spots(r.lat, ZONE_M / 100_000))  # degrees of latitude, on the safe side
     nearest = min(
-        (
-            (distance_m(r.lon, r.lat, spot.lon, spot.lat), id_)
-            for id_, spot in places.items()
-            if abs(spot.lat - r.lat) <= ZONE_M / 100_000  # degrees of latitude, on the safe side
-        ),
+        ((distance_m(r.lon, r.lat, spot.lon, spot.lat), id_) for id_, spot in near.items()),
         default=(math.inf, ""),
     )
     if nearest[0] <= max(NEAR_M, plan.near_m):
-        return nearest[1], places[nearest[1]]
-    zone = places[nearest[1]].zone if nearest[0] <= ZONE_M else ""
+        return nearest[1], near[nearest[1]]
+    zone = near[nearest[1]].zone if nearest[0] <= ZONE_M else ""
     name = f"{r.lat:.4f}, {r.lon:.4f}"
     return f"@{r.lat:.4f},{r.lon:.4f}", Spot(zone, Text(name, name), r.lon, r.lat)
 

@@ -39,7 +39,7 @@ class Traces:
         self._next[district] = t_ns + self._every_ns
         for lane in machine.watch.lanes:
             gauge = getattr(lane.detector, "gauge", None)
-            if gauge is None or not lane.series:
+            if gauge is None or len(lane.series) == 0:
                 continue
             statistic, threshold = gauge(lane.state)
             key = district, lane.entry.id

@@ -51,7 +51,7 @@ class DistrictMachine:
         self.now_ns = 0
         self.n = 0
         self.watch = Watch()
-        self.desk = Desk(district)
+        self.desk = Desk(district, self.watch.book)
         self.recent = Recent()
 
     # ---- what comes in ----

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatch.desk import Desk
 from streams.machine_lanes import Lane
 from streams.machine_rules import Rulebook
+from yiwang.book import Book
 from yiwang.domains import compile_rules
 from yiwang.errors import BadInput
 from yiwang.frames import Recent
-from yiwang.registry import Registry, Rules
+from yiwang.registry import Rules
 
 if TYPE_CHECKING:
     from streams.machine import DistrictMachine
 
-VERSION = 2
+VERSION = 3
 _MAGIC = b"YWM"
 
 
@@ -29,9 +31,6 @@ def dump(machine: "DistrictMachine") -> bytes:
     """The state, not yet compressed: the quick half, to be done between two steps."""
     watch = machine.watch
     book, rulebook = watch.book, watch.rulebook
-    registry = Registry(
-        version=book.version, places=tuple(book.places.values()), devices=tuple(book.devices.values())
-    )
     return msgspec.msgpack.encode(
         {
             "district": machine.district,
@@ -39,10 +38,13 @@ def dump(machine: "DistrictMachine") -> bytes:
             "now_ns": machine.now_ns,
             "horizon_ns": watch.horizon_ns,
             "rules": rulebook.rules if rulebook else None,
-            "registry": registry,
+            "registry": book.dump(),
             "newest": watch.newest.astype("<i8").tobytes(),
             "waiting": [[code, count, list(names)] for code, (count, names) in watch.waiting.items()],
-            "lanes": [lane.dump() for lane in watch.lanes],
+            "lanes": [
+                lane.rest() | {"columns": {n: _packed(c) for n, c in lane.columns().items()}}
+                for lane in watch.lanes
+            ],
             "desk": machine.desk.dump(),
             "recent": machine.recent.keys(),
         }
@@ -80,12 +82,12 @@ def _fill(machine: "DistrictMachine", s: dict[str, Any]) -> None:  # Any: as ``d
     machine.district, machine.n, machine.now_ns = s["district"], s["n"], s["now_ns"]
     machine.recent = Recent(s.get("recent", ()))  # older snapshots have none
     watch.horizon_ns = s["horizon_ns"]
-    watch.book.apply(msgspec.convert(s["registry"], Registry))
+    watch.book = Book.load(s["registry"])
     watch.newest = np.frombuffer(s["newest"], "<i8").astype(np.int64)
     watch.waiting = {code: (count, dict.fromkeys(names)) for code, count, names in s["waiting"]}
     watch.make_room()
     if s["rules"] is None:
-        machine.desk = Desk.load(s["desk"], compile_rules(Rules(version="", packs=())))
+        machine.desk = Desk.load(s["desk"], compile_rules(Rules(version="", packs=())), watch.book)
         return
     rulebook = Rulebook(msgspec.convert(s["rules"], Rules), check=False)
     watch.rulebook = rulebook
@@ -93,7 +95,17 @@ def _fill(machine: "DistrictMachine", s: dict[str, Any]) -> None:  # Any: as ``d
     for entry in rulebook.domains.detectors:
         if entry.id in dumped:
             lane = Lane(entry)
-            lane.restore(dumped[entry.id], watch.book, rulebook.domains)
+            columns = {name: _unpacked(c) for name, c in dumped[entry.id]["columns"].items()}
+            lane.restore(columns, dumped[entry.id], watch.book, rulebook.domains)
             watch.lanes.append(lane)
-    watch.make_room()
-    machine.desk = Desk.load(s["desk"], rulebook.domains)
+    watch.sort()
+    machine.desk = Desk.load(s["desk"], rulebook.domains, watch.book)
+
+
+def _packed(array: NDArray[Any]) -> list[Any]:  # Any: of whatever dtype; name of it, shape, bytes
+    return [array.dtype.str, list(array.shape), array.tobytes()]
+
+
+def _unpacked(packed: list[Any]) -> NDArray[Any]:  # Any: as above
+    dtype, shape, data = packed
+    return np.frombuffer(data, dtype).reshape(shape).copy()

@@ -8,20 +8,21 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 import detectors.registry
-from detectors.protocol import ALONE, Detector, Layout, Quiet, is_joint, roles_of
-from detectors.state import dump_state, grow, load_state
-from streams.machine_rules import Book, Rulebook
+from detectors.protocol import ALONE, Detector, Quiet, is_joint, roles_of
+from detectors.state import lengthen, take_state
+from streams.machine_layout import layout
+from streams.machine_params import Value, alike, params, transform
+from streams.machine_rules import Rulebook
+from yiwang.book import NO_PAIR, Book
 from yiwang.clock import SECOND
 from yiwang.columns import F64, I32, I64, NO_FINDINGS, FindingColumns, Round
 from yiwang.domains import Domains, Entry
 from yiwang.errors import BadInput
 from yiwang.ids import derive
 from yiwang.model import Finding
-
-METRES_PER_DEGREE = 111_195.0
-"""Of latitude, on a sphere of 6 371 km."""
 
 State = Any  # a detector's own dataclass of arrays; only the detector knows its fields
 
@@ -46,32 +47,39 @@ class Failure:
 class Lane:
     """A detector entry with everything it needs.
 
-    Rows are the detector's own dense numbers; ``row_of`` int32 by series of the district, -1 where it does not
-    watch the series or the series' zone is out. A row, once given, stays the series' row.
+    Rows are the detector's own dense numbers. A row, once given, stays the series' row. Arrays that say which row
+    is whose are replaced and never changed in place: lanes that watch the same series share them.
+
+    Attributes:
+        series: int32 by row, the series.
+        zone: int32 by row, the zone as the book numbers it.
+        row_of: int32 by series of the district, -1 where it does not watch the series or the series' zone is out.
+        params: name to float64 by row; of stride 0 where all rows have the same.
+        out: names of the zones that are left out.
+        open: series to its newest finding that is not over.
     """
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.kind: type[Detector[Any]] = detectors.registry.get(entry.use)
-        self.series: list[int] = []  # row -> series
-        self.zones: list[str] = []  # row -> zone
-        self.row: dict[int, int] = {}  # series -> row, also of rows in zones that are out
-        self.params: dict[str, list[float]] = {name: [] for name in entry.params}
-        self.out: set[str] = set()
-        self.open: dict[int, Finding] = {}  # series -> newest finding that is not over
+        self.book = Book()
+        self.series: I32 = np.empty(0, np.int32)
+        self.zone: I32 = np.empty(0, np.int32)
         self.row_of: I32 = np.empty(0, np.int32)
-        self.live: I64 = np.empty(0, np.int64)  # rows that are watched and not out
-        self.scale: list[float] = []  # row -> what the detector sees is value * scale + offset
-        self.offset: list[float] = []
+        self.params: dict[str, F64] = {}
+        self.out: set[str] = set()
+        self.open: dict[int, Finding] = {}
+        self.scale: F64 = np.empty(0, np.float64)  # row -> what the detector sees is value * scale + offset
+        self.offset: F64 = np.empty(0, np.float64)
         self.plain = True  # whether no row is transformed
-        self.transform = np.empty((0, 2))  # scale and offset of each row
         self.joint = is_joint(self.kind)
         self.layout = ALONE
-        self.part: Detector[Any] | None = (
-            None  # of the live rows, where those are not all; made when it is asked for
-        )
+        self._live: I64 | None = None
+        self.part: Detector[Any] | None = None  # of the live rows, where those are not all
+        self._as_stated()
         self.detector: Detector[Any] = self._make()
         self.state: State = self.detector.start(0)
+        self._room: dict[str, NDArray[Any]] = {}  # the arrays of which the state's are the beginnings
         tick: object = self.kind.tick
         self.ticks = tick is not Quiet.tick  # a class may have a tick of its own over a quiet base
         # whether it may not tick while the feed is silent
@@ -79,10 +87,23 @@ class Lane:
         self.every_ns = round(entry.every_s * SECOND)
         self.rests: Callable[[State], bool] | None = None
 
+    @property
+    def live(self) -> I64:
+        """Rows that are watched and not out."""
+        if self._live is None:
+            self._live = np.flatnonzero(self.row_of[self.series] >= 0)
+        return self._live
+
     # ---- registry and rules ----
 
-    def assign(self, book: Book, domains: Domains, only: set[str] | None = None) -> list[Finding]:
-        """Bring rows and parameters up to date for devices ``only``, or for all.
+    def watches(self, book: Book) -> NDArray[np.bool_]:
+        """By ``pair`` of the book, whether it reads such series."""
+        reads = [self.entry.reads(kind, metric) for kind, metric in book.pairs]
+        reads[NO_PAIR] = False
+        return np.array(reads, np.bool_)
+
+    def assign(self, book: Book, domains: Domains, only: I32 | None = None) -> list[Finding]:
+        """Bring rows and parameters up to date for the series ``only``, or for all.
 
         Returns:
             Findings that end because their series is no longer watched.
@@ -90,44 +111,46 @@ class Lane:
         Raises:
             BadInput: the detector refuses the parameters; nothing has changed then but the parameters.
         """
-        watched = dict(book.rows(self.entry, only))
-        for series, device in watched.items():
-            place = book.places.get(device.place)
-            metric = book.series[series][1]
-            # numbers of a metric are those of the one the values are read as: they are in its unit
-            values = domains.params(self.entry, device, place, self.entry.watches[metric].metric)
-            scale, offset = domains.transform(self.entry, device, place, metric)
-            row = self.row.get(series)
-            if row is None:
-                self.row[series] = len(self.series)
-                self.series.append(series)
-                self.zones.append(book.zone(device))
-                self.scale.append(scale)
-                self.offset.append(offset)
-                for name, column in self.params.items():
-                    column.append(values[name].value)
-            else:
-                self.zones[row] = book.zone(device)
-                self.scale[row], self.offset[row] = scale, offset
-                for name, column in self.params.items():
-                    column[row] = values[name].value
-        self.transform = np.array([self.scale, self.offset], np.float64).T
-        self.plain = bool((self.transform == (1.0, 0.0)).all())
+        self.book = book
+        reads = self.watches(book)
+        asked = book.series() if only is None else only
+        wanted = asked[reads[book.pair[asked]]]
+        row = np.full(book.size, -1, np.int32)
+        row[self.series] = np.arange(len(self.series), dtype=np.int32)
+        rows = row[wanted]
+        new = rows < 0
+        before, count = len(self.series), len(self.series) + int(new.sum())
+        others = self.series if only is None else only
+        others = others[~reads[book.pair[others]]]
+        unwatched = np.sort(row[others[row[others] >= 0]])  # whose rows nobody watches any more
+        if len(wanted) == 0 and len(unwatched) == 0 and only is not None:
+            return []
+        rows[new] = np.arange(before, count, dtype=np.int32)
+        self.series = np.concatenate((self.series, wanted[new]))
+        self.zone = np.concatenate((self.zone, np.zeros(count - before, np.int32)))
+        self.zone[rows] = book.zone_of(wanted)
+        if len(wanted):
+            for name, value in params(domains, self.entry, book, wanted).items():
+                self.params[name] = _set(self.params[name], count, rows, value)
+            scale, offset = transform(self.entry, book, wanted)
+            self.scale = _set(self.scale, count, rows, scale)
+            self.offset = _set(self.offset, count, rows, offset)
+            self.plain = _uniform(self.scale, 1.0) and _uniform(self.offset, 0.0)
         if self.joint:
-            self.layout = self._layout(book)
+            live = reads[book.pair[self.series]]
+            self.layout = layout(self.entry, roles_of(self.kind), book, self.series, self.zone, live)
         self.detector = self._make()
         self.rests = getattr(self.detector, "rests", None)
-        self.state = grow(self.state, self.detector.start(len(self.series)))
-        self.row_of = np.full(1 + max((*self.series, *book.series), default=-1), -1, np.int32)
-        self.row_of[self.series] = np.arange(len(self.series), dtype=np.int32)
-        unwatched = [s for s in self.series if not self._watches(book, s)]
-        self.row_of[unwatched] = -1
+        lengthen(self.state, self.detector.start(count - before), self._room)
+        row_of = np.full(book.size, -1, np.int32)
+        if only is not None:
+            row_of[: len(self.row_of)] = self.row_of
+        row_of[wanted] = rows
+        row_of[self.series[unwatched]] = -1
+        self.row_of = row_of
         self._leave_out()
-        return [self.open.pop(s) for s in unwatched if s in self.open]
-
-    def _watches(self, book: Book, series: int) -> bool:
-        device, metric = book.series.get(series, ("", ""))
-        return bool(device) and self.entry.reads(book.devices[device].kind, metric)
+        ended = self.series[unwatched].tolist() if self.open else []
+        return [self.open.pop(s) for s in ended if s in self.open]
 
     def succeed(self, old: "Lane") -> list[Finding]:
         """Take over rows and state of the same entry under older rules; zones that were out begin afresh.
@@ -135,20 +158,23 @@ class Lane:
         Returns:
             Findings that end with the zones that begin afresh.
         """
-        self.series, self.zones, self.row = old.series, old.zones, old.row
+        self.book = old.book
+        self.series, self.zone, self.row_of = old.series, old.zone, old.row_of
         self.scale, self.offset = old.scale, old.offset
-        self._forget_params()
+        self._as_stated()
         self.open = old.open
-        self.state = old.state
-        rows = np.array([r for r, zone in enumerate(self.zones) if zone in old.out], np.int64)
-        if len(rows):
-            _put(self.state, rows, old.detector.start(len(rows)))
-        ended = [s for s in self.open if self.zones[self.row[s]] in old.out]
-        return [self.open.pop(s) for s in ended]
+        self.state, self._room = old.state, old._room
+        rows = old._rows_out()
+        if len(rows) == 0:
+            return []
+        _put(self.state, rows, old.detector.start(len(rows)))
+        afresh = set(self.series[rows].tolist())
+        return [self.open.pop(s) for s in list(self.open) if s in afresh]
 
-    def _forget_params(self) -> None:
+    def _as_stated(self) -> None:
         """As the pack states them; ``assign`` then fills in what is in force where somebody watches."""
-        self.params = {name: [param.value] * len(self.series) for name, param in self.entry.params.items()}
+        stated = self.entry.params.items()
+        self.params = {name: _one(param.value, len(self.series)) for name, param in stated}
 
     def fits(self, entry: Entry) -> bool:
         """Whether the state goes on under a newer version of the entry."""
@@ -160,14 +186,12 @@ class Lane:
             entry.metric,
         )
 
-    def _make(self, rows: list[int] | None = None) -> Detector[Any]:
-        columns = {
-            name: np.array(values if rows is None else [values[r] for r in rows], np.float64)
-            for name, values in self.params.items()
-        }
-        joint = {}
+    def _make(self, rows: I64 | None = None) -> Detector[Any]:
+        columns, joint = self.params, {}
+        if rows is not None:
+            columns = {name: _pick_rows(column, rows) for name, column in columns.items()}
         if self.joint:
-            joint["layout"] = self.layout if rows is None else self.layout.pick(np.array(rows, np.int64))
+            joint["layout"] = self.layout if rows is None else self.layout.pick(rows)
         try:
             return self.kind(**columns, **joint)
         except Exception as error:  # whatever a detector raises about its parameters
@@ -177,54 +201,39 @@ class Lane:
                 entry=self.entry.id,
             ) from error
 
-    def _layout(self, book: Book) -> Layout:
-        """How the rows stand to each other; rows that nobody watches any more are not live."""
-        roles = roles_of(self.kind)
-        names = [book.series.get(s, ("", "")) for s in self.series]
-        devices = [book.devices.get(device) for device, _ in names]
-        places = [book.places.get(d.place) if d else None for d in devices]
-        how = [self.entry.watches.get(metric) for _, metric in names]
-        chainage = [
-            next((o.attributes["chainage_m"] for o in (p, d) if o and "chainage_m" in o.attributes), np.nan)
-            for d, p in zip(devices, places, strict=True)
-        ]
-        # of a device that is watched: whatever moves it makes the layout anew
-        origin = next((d for d in devices if d), None)
-        lon0, lat0 = (origin.lon, origin.lat) if origin else (0.0, 0.0)
-        lon = np.array([d.lon if d else np.nan for d in devices], np.float64)
-        lat = np.array([d.lat if d else np.nan for d in devices], np.float64)
-        return Layout(
-            role=np.array([roles.index(h.role) if h and h.role else 0 for h in how], np.int8),
-            device=_dense([device for device, _ in names]),
-            place=_dense([d.place if d else "" for d in devices]),
-            zone=_dense(self.zones),
-            metric=_dense([h.metric if h else "" for h in how]),
-            x_m=(lon - lon0) * METRES_PER_DEGREE * np.cos(np.radians(lat0)),
-            y_m=(lat - lat0) * METRES_PER_DEGREE,
-            at_m=np.array(chainage, np.float64),
-            live=np.array([self._watches(book, s) for s in self.series], np.bool_),
-        )
+    def share(self, other: "Lane") -> bool:
+        """Use the other's arrays of rows where they are equal; whether they are."""
+        for name in ("series", "zone", "row_of"):
+            if not np.array_equal(getattr(self, name), getattr(other, name)):
+                return False
+        self.series, self.zone, self.row_of = other.series, other.zone, other.row_of
+        return True
+
+    def _rows_out(self) -> I64:
+        codes = [self.book.zone_code(zone) for zone in sorted(self.out)]
+        return np.flatnonzero(np.isin(self.zone, codes)) if codes else np.empty(0, np.int64)
 
     def _leave_out(self) -> None:
-        series = np.array(self.series, np.int64)
         if self.out:
-            rows = [r for r, zone in enumerate(self.zones) if zone in self.out]
-            self.row_of[series[rows]] = -1
-        self.live = np.flatnonzero(self.row_of[series] >= 0)
-        self.part = None
+            self.row_of = self.row_of.copy()
+            self.row_of[self.series[self._rows_out()]] = -1
+        self._live = self.part = None
+
+    def zone_name(self, row: int) -> str:
+        """The zone of a row."""
+        return self.book.zone_name(int(self.zone[row]))
 
     # ---- work ----
 
     def rows(self, series: I32) -> I32:
         """Rows of some registered series, -1 where a series is not watched or its zone is out."""
-        return self.row_of[series]
+        return self.row_of.take(series)
 
     def seen(self, rows: I32, value: F64) -> F64:
         """What the detector sees of some values: their metric's own, or that of the metric it reads as."""
         if self.plain:
             return value
-        transform = self.transform[rows]
-        return value * transform[:, 0] + transform[:, 1]
+        return value * self.scale[rows] + self.offset[rows]
 
     def due(self, t_ns: int) -> bool:
         """Whether it ticks at that grid point."""
@@ -248,9 +257,9 @@ class Lane:
             _put(self.state, r.series, before)
         found: list[FindingColumns] = []
         failures: dict[str, Failure] = {}
-        zones = np.array([self.zones[row] for row in r.series.tolist()])
-        for zone in dict.fromkeys(zones.tolist()):
-            part = np.flatnonzero(zones == zone)
+        zones = self.zone[r.series]
+        for code in dict.fromkeys(zones.tolist()):
+            zone, part = self.book.zone_name(code), np.flatnonzero(zones == code)
             good = self._try(r, part)
             if good is not None:
                 found.append(good)
@@ -272,21 +281,25 @@ class Lane:
         except Exception:  # noqa: BLE001  a task boundary: whatever a detector raises
             found: list[FindingColumns] = []
         failures: list[Failure] = []
-        zones = np.array(self.zones)[self.live]
-        for zone in dict.fromkeys(zones.tolist()):
+        zones = self.zone[self.live]
+        for code in dict.fromkeys(zones.tolist()):
             try:
-                found.append(self._tick(self.live[zones == zone], t_ns))
+                found.append(self._tick(self.live[zones == code], t_ns))
             except Exception as error:  # noqa: BLE001  as above
+                zone = self.book.zone_name(code)
                 failures.append(Failure(0, zone, type(error).__name__, str(error)))
         return _join(found), failures
 
     def _tick(self, rows: I64, t_ns: int) -> FindingColumns:
         """A tick for some rows; whatever it raises, the state is as before then."""
         if len(rows) == len(self.series):
-            state = _copy(self.state)
-            columns = self.detector.tick(state, t_ns)
-            self.state = state
-            return columns
+            before = _copy(self.state)
+            try:
+                return self.detector.tick(self.state, t_ns)
+            except Exception:
+                self.state = before
+                self._room = {}
+                raise
         state = _take(self.state, rows)
         columns = self._for(rows).tick(state, t_ns)
         _put(self.state, rows, state)
@@ -295,9 +308,9 @@ class Lane:
     def _for(self, rows: I64) -> Detector[Any]:
         """The detector of some rows; every tick asks for that of the live ones."""
         if rows is not self.live:
-            return self._make(rows.tolist())
+            return self._make(rows)
         if self.part is None:
-            self.part = self._make(rows.tolist())
+            self.part = self._make(rows)
         return self.part
 
     def take_out(self, zone: str) -> None:
@@ -314,26 +327,23 @@ class Lane:
             _put(self.state, sub.series, before)
             return None
 
-    def finding(
-        self, columns: FindingColumns, i: int, book: Book, rulebook: Rulebook, image_url: str
-    ) -> Finding:
+    def finding(self, columns: FindingColumns, i: int, rulebook: Rulebook, image_url: str) -> Finding:
         """Row ``i`` of the detector's columns as a finding of the district."""
         row = int(columns.series[i])
-        series = self.series[row]
-        name, metric = book.series[series]
-        device = book.devices[name]
+        series = int(self.series[row])
+        device, metric = self.book.owner(series)
         since_ns = int(columns.since_ns[i])
         reason = int(columns.reason[i])
-        given = {p: self.params[p][row] for p in rulebook.numbers(self.entry.id)[reason]}
+        given = {p: float(self.params[p][row]) for p in rulebook.numbers(self.entry.id)[reason]}
         given |= {name: float(column[i]) for name, column in columns.numbers.items()}
         found = Finding(
-            id=derive("F", self.entry.id, self.entry.version, name, metric, since_ns),
+            id=derive("F", self.entry.id, self.entry.version, device.id, metric, since_ns),
             detector=self.entry.id,
             version=rulebook.rules.version,
             domain=self.entry.domain,
             kind=self.entry.kind,
             series=series,
-            device=name,
+            device=device.id,
             metric=self.entry.watches[metric].metric if metric in self.entry.watches else metric,
             place=device.place,
             level=int(columns.level[i]),
@@ -359,29 +369,53 @@ class Lane:
 
     # ---- snapshot ----
 
-    def dump(self) -> dict[str, Any]:  # Any: msgpack values
-        """Everything that cannot be worked out again from rules and registry."""
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The arrays that cannot be worked out again from rules and registry, one row of each a row of the lane.
+
+        They are those at work: whoever keeps them longer than until the next step copies them.
+        """
+        state = {f"state.{name}": getattr(self.state, name) for name in _names(self.state)}
+        return {"series": self.series, "zone": self.zone, **state}
+
+    def rest(self) -> dict[str, Any]:  # Any: msgpack values
+        """What else cannot be worked out again."""
         return {
             "id": self.entry.id,
-            "series": np.array(self.series, "<i4").tobytes(),
             "out": sorted(self.out),
             "open": msgspec.to_builtins(list(self.open.values())),
-            "state": dump_state(self.state),
         }
 
-    def restore(self, data: Mapping[str, Any], book: Book, domains: Domains) -> None:  # Any: msgpack values
-        """Take over what ``dump`` gave; rules and registry are those of the dump."""
-        self.series = np.frombuffer(data["series"], "<i4").tolist()
-        self.row = {s: r for r, s in enumerate(self.series)}
-        self.zones = [""] * len(self.series)
-        self.scale, self.offset = [1.0] * len(self.series), [0.0] * len(self.series)
-        self._forget_params()
-        self.out = set(data["out"])
-        for series in self.row:
-            if series in book.series:
-                self.zones[self.row[series]] = book.zone(book.devices[book.series[series][0]])
-        self.state = load_state(self.state, data["state"])
-        self.open = {f.series: f for f in msgspec.convert(data["open"], list[Finding])}
+    def restore(
+        self,
+        columns: Mapping[str, NDArray[Any]],
+        rest: Mapping[str, Any],  # Any: msgpack values
+        book: Book,
+        domains: Domains,
+    ) -> None:
+        """Take over what ``columns`` and ``rest`` gave; rules and registry are those of that time.
+
+        Args:
+            columns: those that may be written to are used as they are. Without ``zone`` the zones are those of
+                the registry.
+            rest: as it was.
+            book: what is registered.
+            domains: the rules in force.
+
+        Raises:
+            BadInput: ``state.shape`` when it is the state of another detector, or of another release of it.
+        """
+        self.book = book
+        self.series = np.asarray(columns["series"], np.int32)
+        count = len(self.series)
+        zone = columns.get("zone")
+        self.zone = np.zeros(count, np.int32) if zone is None else np.asarray(zone, np.int32)
+        self.scale, self.offset = _one(1.0, count), _one(0.0, count)
+        self._as_stated()
+        self.out = set(rest["out"])
+        self.open = {f.series: f for f in msgspec.convert(rest["open"], list[Finding])}
+        given = {n.removeprefix("state."): a for n, a in columns.items() if n.startswith("state.")}
+        self.state = take_state(self.state, given, count)
+        self._room = {}
         self.assign(book, domains)
 
 
@@ -445,7 +479,27 @@ def _join(parts: list[FindingColumns]) -> FindingColumns:
     )
 
 
-def _dense(names: list[str]) -> I32:
-    """Equal names to equal numbers, in order of appearance."""
-    number: dict[str, int] = {}
-    return np.array([number.setdefault(name, len(number)) for name in names], np.int32)
+def _one(value: float, count: int) -> F64:
+    """The same for all rows, in the memory of one."""
+    return np.ndarray((count,), np.float64, np.float64(value).tobytes(), strides=(0,))
+
+
+def _uniform(column: F64, value: float) -> bool:
+    """Whether all rows are known to have that value."""
+    return len(column) == 0 or (column.strides == (0,) and alike(float(column[0]), value))
+
+
+def _set(column: F64, count: int, rows: I32, value: Value) -> F64:
+    """A column of ``count`` rows that begins with the given one and has ``value`` in some rows."""
+    if not isinstance(value, np.ndarray) and (len(rows) == count or _uniform(column, value)):
+        return _one(value, count)
+    spread = np.empty(count)
+    spread[: len(column)] = column
+    spread[rows] = value
+    first = float(spread[0]) if count else 0.0
+    same = np.isnan(spread) if first != first else spread == first
+    return _one(first, count) if same.all() else spread
+
+
+def _pick_rows(column: F64, rows: I64) -> F64:
+    return _one(float(column[0]), len(rows)) if column.strides == (0,) and len(column) else column[rows]

@@ -1,12 +1,11 @@
-"""What a district machine goes by: the rules in force, compiled, and what is registered. Pure."""
+"""The rules a district machine goes by, compiled. Pure."""
 
 import re
-from collections.abc import Iterator
 
 import detectors.registry
 from yiwang.domains import Domains, Entry, compile_rules
 from yiwang.errors import BadInput
-from yiwang.registry import Device, Place, Registry, Rules
+from yiwang.registry import Rules
 
 _NAME = re.compile(r"\{(\w+)")
 
@@ -48,42 +47,3 @@ class Rulebook:
             named = _NAME.findall(text.zh + text.en) if text else []
             needed[i] = tuple(dict.fromkeys(n for n in named if n in entry.params))
         return needed
-
-
-class Book:
-    """What is registered in a district, merged from all changes."""
-
-    def __init__(self) -> None:
-        self.version = 0
-        self.places: dict[str, Place] = {}
-        self.devices: dict[str, Device] = {}
-        self.series: dict[int, tuple[str, str]] = {}  # series -> device, metric
-
-    def apply(self, change: Registry) -> set[str]:
-        """Take a change; returns the devices whose series, kind, place or parameters may be others now."""
-        self.version = change.version
-        moved = {p.id for p in change.places if self.places.get(p.id) != p}
-        self.places |= {p.id: p for p in change.places}
-        touched = {d.id for d in change.devices if self.devices.get(d.id) != d}
-        for device in change.devices:
-            before = self.devices.get(device.id)
-            for gone in before.series if before else ():
-                self.series.pop(gone.number, None)
-            self.devices[device.id] = device
-            self.series |= {s.number: (device.id, s.metric) for s in device.series}
-        if moved:
-            touched |= {d.id for d in self.devices.values() if d.place in moved}
-        return touched
-
-    def zone(self, device: Device) -> str:
-        """The zone a device works for; its place where no place is known."""
-        place = self.places.get(device.place)
-        return place.zone if place else device.place
-
-    def rows(self, entry: Entry, only: set[str] | None = None) -> Iterator[tuple[int, Device]]:
-        """Series that an entry watches, with their devices; of the devices ``only``, or of all."""
-        for id_ in self.devices if only is None else sorted(only):
-            device = self.devices[id_]
-            for series in device.series:
-                if entry.reads(device.kind, series.metric):
-                    yield series.number, device

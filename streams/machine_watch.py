@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.rounds import NEVER, cut
 from streams.machine_lanes import Failure, Lane, ended
-from streams.machine_rules import Book, Rulebook
+from streams.machine_rules import Rulebook
+from yiwang.book import NO_PAIR, Book
 from yiwang.columns import I32, I64, FindingColumns, Readings, Round
 from yiwang.errors import BadInput
 from yiwang.model import Finding, Trouble
@@ -31,11 +31,9 @@ class Watch:
     Attributes:
         lanes: detectors at work, in the order of the rules.
         newest: int64 (n,), newest event time of each series, ``NEVER`` for none.
-        known: bool (n,), whether a series is registered.
         waiting: troubles that are told at the next tick: code to count and first names.
         horizon_ns: grid points of event time up to here have been run.
-        sort: int32 (n,), series watched by the same lanes have the same number, as have those that nobody watches.
-        watchers: for each number, the lanes that watch such series, in the order of the rules.
+        watchers: for each ``pair`` of the book, the lanes that watch such series, in the order of the rules.
     """
 
     def __init__(self) -> None:
@@ -43,11 +41,9 @@ class Watch:
         self.rulebook: Rulebook | None = None
         self.lanes: list[Lane] = []
         self.newest: I64 = np.empty(0, np.int64)
-        self.known: NDArray[np.bool_] = np.empty(0, np.bool_)
         self.waiting: dict[str, tuple[int, dict[str | int, None]]] = {}
         self.horizon_ns = 0
-        self.sort: I32 = np.empty(0, np.int32)
-        self.watchers: list[tuple[int, ...]] = [()]
+        self.watchers: list[list[int]] = [[]]
 
     # ---- readings ----
 
@@ -76,28 +72,26 @@ class Watch:
 
     def _concerned(self, series: I32) -> list[int]:
         """The lanes that watch any of these series, in the order of the rules. Most batches concern few."""
-        counts = np.bincount(self.sort[series], minlength=len(self.watchers))
-        return sorted({at for sort in np.flatnonzero(counts).tolist() for at in self.watchers[sort]})
+        counts = np.bincount(self.book.pair.take(series), minlength=len(self.watchers))
+        return sorted({at for pair in np.flatnonzero(counts).tolist() for at in self.watchers[pair]})
 
-    def _sort(self) -> None:
-        """Number the series by who watches them."""
-        watched = np.full((len(self.newest), len(self.lanes)), False)
-        for at, lane in enumerate(self.lanes):
-            inside = lane.row_of[: len(watched)] >= 0
-            watched[: len(inside), at] = inside
-        if watched.size == 0:
-            self.sort, self.watchers = np.zeros(len(self.newest), np.int32), [()]
-            return
-        packed = np.packbits(watched, axis=1)
-        _, first, sort = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-        self.sort = sort.reshape(-1).astype(np.int32)
-        self.watchers = [tuple(np.flatnonzero(watched[i]).tolist()) for i in first]
+    def sort(self) -> None:
+        """Note which lanes watch what, and let lanes that watch the same share what says so."""
+        reads = [lane.watches(self.book) for lane in self.lanes]
+        self.watchers = [
+            [at for at, mine in enumerate(reads) if mine[pair]] for pair in range(len(self.book.pairs))
+        ]
+        alike: dict[tuple[bytes, int], list[Lane]] = {}
+        for lane, mine in zip(self.lanes, reads, strict=True):
+            others = alike.setdefault((mine.tobytes(), len(lane.series)), [])
+            if not any(lane.share(other) for other in others):
+                others.append(lane)
 
     def _usable(self, batch: Readings) -> I64:
         """Positions of the readings whose series is registered."""
         series = batch.series
-        inside = (series >= 0) & (series < len(self.known))
-        inside[inside] = self.known[series[inside]]
+        inside = (series >= 0) & (series < self.book.size)
+        inside[inside] = self.book.pair[series[inside]] != NO_PAIR
         if not inside.all():
             self.wait("feed.unknown_series", series[~inside].tolist())
         return np.flatnonzero(inside)
@@ -119,7 +113,7 @@ class Watch:
             for (other, zone), failure in failed.items():
                 if other == at:  # of that zone only what came before the failure
                     before = positions[mine] < failure.position
-                    mine = mine[before | np.array([lane.zones[r] != zone for r in rows[mine]], np.bool_)]
+                    mine = mine[before | (lane.zone[rows[mine]] != self.book.zone_code(zone))]
             if len(mine) == 0:
                 continue
             if len(mine) == len(rows):
@@ -148,7 +142,7 @@ class Watch:
         """What a batch brought, in order of arrival, then of the rules."""
         things: list[tuple[int, int, Failure | tuple[FindingColumns, int]]] = []
         for position, at, found, i in hits:
-            failure = failed.get((at, self.lanes[at].zones[int(found.series[i])]))
+            failure = failed.get((at, self.lanes[at].zone_name(int(found.series[i])))) if failed else None
             if failure is None or position < failure.position:
                 things.append((position, at, (found, i)))
         things += [(failure.position, at, failure) for (at, _), failure in failed.items()]
@@ -163,7 +157,7 @@ class Watch:
 
     def _finding(self, lane: Lane, found: FindingColumns, i: int, image_url: str = "") -> Finding:
         assert self.rulebook is not None  # lanes come of rules
-        return lane.finding(found, i, self.book, self.rulebook, image_url)
+        return lane.finding(found, i, self.rulebook, image_url)
 
     def _failed(self, lane: Lane, failure: Failure, now_ns: int) -> Trouble:
         lane.take_out(failure.zone)
@@ -218,20 +212,17 @@ class Watch:
     def registry(self, change: Registry, now_ns: int) -> list[Said]:
         """Take what was added or changed."""
         touched = self.book.apply(change)
-        if not touched:
+        if len(touched) == 0:
             return []
         self.make_room()
         return self._assign(touched, now_ns)
 
     def make_room(self) -> None:
         """For all registered series."""
-        size = max(len(self.newest), 1 + max(self.book.series, default=-1))
-        newest = np.full(size, NEVER)
-        newest[: len(self.newest)] = self.newest
-        self.newest = newest
-        self.known = np.zeros(size, np.bool_)
-        self.known[list(self.book.series)] = True
-        self._sort()
+        if len(self.newest) < self.book.size:
+            newest = np.full(self.book.size, NEVER)
+            newest[: len(self.newest)] = self.newest
+            self.newest = newest
 
     def rules(self, rules: Rules, now_ns: int) -> list[Said]:
         """Put rules in force. A detector that stays keeps its state; zones that were out begin afresh.
@@ -253,9 +244,10 @@ class Watch:
         over += [finding for lane in before.values() for finding in lane.open.values()]
         return self._over(over, now_ns) + self._assign(None, now_ns)
 
-    def _assign(self, touched: set[str] | None, now_ns: int) -> list[Said]:
+    def _assign(self, touched: I32 | None, now_ns: int) -> list[Said]:
         """Bring the lanes up to date. A detector that refuses its parameters is out until rules come again."""
         if self.rulebook is None:
+            self.sort()
             return []
         said: list[Said] = []
         for lane in list(self.lanes):
@@ -265,7 +257,7 @@ class Watch:
                 said.append(self._failed(lane, Failure(0, "", error.code, error.message), now_ns))
                 said += self._over(list(lane.open.values()), now_ns)
                 self.lanes.remove(lane)
-        self._sort()
+        self.sort()
         return said
 
     def _over(self, findings: list[Finding], now_ns: int) -> list[Said]:
