@@ -10,11 +10,13 @@ from aiokafka.errors import KafkaError
 from ws_server.city import City
 from ws_server.posts import Post
 from ws_server.session import Produce, Session
+from ws_server.stages import Stages
 from ws_server.store import Store
-from ws_server.view import LiveView
+from ws_server.view import Change, LiveView
+from ws_server.watching import Watching
 from yiwang import codec, logs
 from yiwang.broker import unavailable
-from yiwang.clock import Clock
+from yiwang.clock import SECOND, Clock
 from yiwang.columns import Readings
 from yiwang.errors import Unavailable, YiwangError
 from yiwang.fencing import Fence
@@ -24,6 +26,10 @@ from yiwang.runs import Run
 from yiwang.topics import HEADER_INGEST, Topics
 
 SEND_LIMIT_S = 8.0  # below the time after which a page asks again
+ROUND_S = 0.05  # values go to screens this often at most
+LONGEST_ROUND_S = 1.0
+ROUND_SHARE = 8  # and so rarely that handing them over takes at most one part in so many of the time
+STAGE_PERIOD_NS = 60 * SECOND
 
 _log = logs.get("hub")
 
@@ -48,6 +54,9 @@ class Hub:
         fences: which outputs of each district count.
         lag: outputs not yet taken, per district.
         skipped: feed messages left out for screens because the gateway was behind.
+        stages: how long each stage takes.
+        counts: ``outputs`` and ``values`` (readings) taken in, ``rounds`` of values, ``deliveries`` (messages handed
+            to sockets), and what was left out for slow screens (see ``Outgoing``).
     """
 
     def __init__(
@@ -59,6 +68,9 @@ class Hub:
         self.built_in = built_in
         self.clock = clock
         self.view = LiveView()
+        self.watching = Watching(self.view.values)
+        self.stages = Stages()
+        self.counts: Counter[str] = Counter()
         self.city = City()
         self.city_changed = asyncio.Event()
         self.run: Run | None = None
@@ -70,6 +82,10 @@ class Hub:
         self.skipped = 0
         self.pages_opened = 0  # since the start; the demo begins its night with the first
         self._sessions: dict[Session, Callable[[], None]] = {}
+        self._told: list[Change] = []  # in this turn of the loop
+        self._round: asyncio.TimerHandle | None = None
+        self._next_round = 0.0  # on the loop's clock
+        self._turned_ns = 0
 
     # ---- sessions ----
 
@@ -79,6 +95,7 @@ class Hub:
 
     def leave(self, session: Session) -> None:
         """The session has ended."""
+        session.end()
         self._sessions.pop(session, None)
 
     def post_of(self, key: str) -> Post | None:
@@ -107,22 +124,62 @@ class Hub:
             agent_ns=agent_ns,
             gateway_ns=self.clock.now_ns(),
         )
+        self.counts["outputs"] += 1
         if change is not None and self.view.ready:
-            for session, wake in self._sessions.items():
-                session.publish(change)
-                wake()
+            self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        for session, wake in self._sessions.items():
+            session.publish(change)
+            wake()
+        if not self._told:  # the sessions' shells write at the end of this turn, and then this is called
+            asyncio.get_running_loop().call_soon(self._measure)
+        self._told.append(change)
+
+    def _measure(self) -> None:
+        now_ns = self.clock.now_ns()
+        for change in self._told:
+            self.stages.add("detect", change.district, change.ingest_ns, change.agent_ns)
+            self.stages.add("gateway", change.district, change.agent_ns, now_ns)
+        self._told.clear()
 
     def readings(self, district: int, batch: Readings, ingest_ns: int) -> None:
-        """Take readings and tell those who watch."""
-        series = self.view.values.update(district, batch)
+        """Take readings; whoever watches some of them is told in the next round of values."""
+        self.counts["values"] += len(batch)
+        due = self.watching.update(district, batch, ingest_ns)
         self.view.ingest_ns[district] = max(ingest_ns, self.view.ingest_ns.get(district, 0))
-        if len(series):
-            for session, wake in self._sessions.items():
-                if session.touched(district, series, ingest_ns):
-                    wake()
+        if due and self._round is None:
+            self._plan_round()
+
+    def _plan_round(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._round = loop.call_at(max(self._next_round, loop.time()), self._begin_round)
+
+    def _begin_round(self) -> None:
+        """Tell those who watch what has changed, at most every ``ROUND_S``, and more rarely where that takes long."""
+        loop = asyncio.get_running_loop()
+        self.counts["rounds"] += 1
+        began, from_ns = loop.time(), dict(self.watching.pending_ns)
+        for session in self.watching.round():
+            assert isinstance(session, Session)
+            self._sessions[session]()
+        loop.call_soon(self._end_round, began, from_ns)
+
+    def _end_round(self, began: float, from_ns: dict[int, int]) -> None:
+        now, now_ns = asyncio.get_running_loop().time(), self.clock.now_ns()
+        for district, ingest_ns in from_ns.items():
+            self.stages.add("values", district, ingest_ns, now_ns)
+        self._next_round = began + min(LONGEST_ROUND_S, max(ROUND_S, ROUND_SHARE * (now - began)))
+        self._round = None
+        if self.watching.pending:  # came meanwhile
+            self._plan_round()
 
     def beat(self) -> None:
         """Tell everybody how things are."""
+        now_ns = self.clock.now_ns()
+        if now_ns - self._turned_ns > STAGE_PERIOD_NS:
+            self.stages.turn()
+            self._turned_ns = now_ns
         status = self.status()
         for session, wake in self._sessions.items():
             session.beat(status)
@@ -215,6 +272,8 @@ class Hub:
             "pages": self.pages_opened,
             "screens": Counter(s.post.id for s in self._sessions if s.post is not None),
             "skipped": self.skipped,
+            "stages": self.stages.as_json(),
+            "counts": dict(self.counts),
         }
 
     def _has(self, service: str) -> bool:

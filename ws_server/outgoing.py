@@ -4,18 +4,12 @@ Values are looked up when they are sent, so only the newest of each series ever 
 bound are dropped and a snapshot is owed instead; results of commands are kept and follow it.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
+from ws_server.values import Row
+from ws_server.watching import NEVER, Watcher, Watching, Wish
 
-from ws_server import messages
-from ws_server.values import NewestValues, Row
-from yiwang.clock import MILLISECOND
-from yiwang.columns import I32
-
-VALUES_EVERY_NS = 100 * MILLISECOND
 QUEUE_MESSAGES = 1000
 QUEUE_BYTES = 4 * 1024 * 1024
 ONE_GO_BYTES = 256 * 1024  # handed to the socket at once
@@ -25,7 +19,9 @@ class Outgoing:
     """The queue of one client.
 
     Args:
-        values: where newest values are looked up.
+        watching: where its wish for values is kept.
+        counts: of the whole gateway: ``coalesced`` (rounds of values that a screen was too slow for),
+            ``overflows`` (queues that were replaced by a snapshot), ``dropped`` (changes in them).
         most_messages: beyond so many waiting changes a snapshot is owed instead.
         most_bytes: or beyond so many bytes.
 
@@ -35,23 +31,23 @@ class Outgoing:
 
     def __init__(
         self,
-        values: NewestValues,
+        watching: Watching,
+        counts: Counter[str],
         *,
         most_messages: int = QUEUE_MESSAGES,
         most_bytes: int = QUEUE_BYTES,
     ) -> None:
         self.snapshot_due = False
-        self._values = values
+        self._watching = watching
+        self._counts = counts
         self._most_messages = most_messages
         self._most_bytes = most_bytes
         self._replies: deque[bytes] = deque()  # bounded by what the client itself asks
         self._changes: deque[tuple[bytes, bool]] = deque()  # with: is a result, never dropped
         self._bytes = 0
-        self._watched: dict[int, NDArray[np.bool_]] = {}
-        self._dirty: dict[int, NDArray[np.bool_]] = {}
+        self._wish: Wish | None = None
+        self._seen = NEVER  # stamp up to which the values of the wish have been sent
         self._values_due = False
-        self._values_ingest_ns: int | None = None
-        self._values_sent_ns = 0
         self._beat: bytes | None = None
 
     # ---- in ----
@@ -89,35 +85,23 @@ class Outgoing:
         """A sign of life; replaces one that has not been sent yet."""
         self._beat = message
 
-    def watch(self, wanted: Mapping[int, Sequence[int]]) -> None:
+    def watch(self, watcher: Watcher, wanted: Mapping[int, Sequence[int]]) -> None:
         """From now on these series, and their newest values at once.
 
         Args:
+            watcher: who is told of rounds, and tells ``values_due``.
             wanted: district to numbers of series, all >= 0.
         """
-        self._watched = {}
-        for district, numbers in wanted.items():
-            mask = np.zeros(max(numbers) + 1, np.bool_)
-            mask[list(numbers)] = True
-            self._watched[district] = mask
-        self._dirty = {district: mask.copy() for district, mask in self._watched.items()}
-        self._values_due = bool(wanted)
-        self._values_ingest_ns = None
+        if self._wish is not None:
+            self._watching.drop(watcher, self._wish)
+        self._wish = self._watching.wish(watcher, wanted) if wanted else None
+        self._seen = NEVER
+        self._values_due = self._wish is not None
 
-    def touched(self, district: int, series: I32, ingest_ns: int) -> bool:
-        """These series have newer values; whether the client wants any of them."""
-        mask = self._watched.get(district)
-        if mask is None:
-            return False
-        hits = series[series < len(mask)]
-        hits = hits[mask[hits]]
-        if not len(hits):
-            return False
-        self._dirty[district][hits] = True
+    def values_due(self) -> None:
+        """A watched series has changed."""
+        self._counts["coalesced"] += self._values_due
         self._values_due = True
-        if self._values_ingest_ns is None or ingest_ns < self._values_ingest_ns:
-            self._values_ingest_ns = ingest_ns
-        return True
 
     # ---- out ----
 
@@ -141,39 +125,21 @@ class Outgoing:
         if self._beat is not None:
             out.append(self._beat)
             self._beat = None
-        if self._values_due and not 0 <= now_ns - self._values_sent_ns < VALUES_EVERY_NS:
-            out.extend(self._take_values(now_ns))
+        if self._values_due and self._wish is not None:
+            self._values_due = False
+            message, self._seen = self._watching.message(self._wish, self._seen, now_ns)
+            if message:
+                out.append(message)
         return out
-
-    def due_ns(self) -> int | None:
-        """Wall clock at which values are due that may not be sent yet; None where there are none."""
-        return self._values_sent_ns + VALUES_EVERY_NS if self._values_due else None
 
     def watched_rows(self) -> list[Row]:
         """Newest values of all watched series."""
-        return self._rows(self._watched)
-
-    def _take_values(self, now_ns: int) -> list[bytes]:
-        rows = self._rows(self._dirty)
-        ingest_ns, self._values_ingest_ns = self._values_ingest_ns, None
-        self._values_due = False
-        for mask in self._dirty.values():
-            mask[:] = False
-        if not rows:
-            return []
-        self._values_sent_ns = now_ns
-        ingest_ms = None if ingest_ns is None else ingest_ns / 1e6
-        return [
-            messages.encode(
-                {"type": "values", "rows": rows, "ingest_ms": ingest_ms, "gateway_ms": now_ns / 1e6}
-            )
-        ]
-
-    def _rows(self, masks: Mapping[int, NDArray[np.bool_]]) -> list[Row]:
-        return [row for d, mask in masks.items() for row in self._values.rows(d, np.flatnonzero(mask))]
+        return [] if self._wish is None else self._watching.rows(self._wish)
 
     def _add(self, message: bytes, *, is_result: bool) -> None:
         self._changes.append((message, is_result))
         self._bytes += len(message)
         if len(self._changes) > self._most_messages or self._bytes > self._most_bytes:
+            self._counts["overflows"] += 1
+            self._counts["dropped"] += sum(not result for _, result in self._changes)
             self.owe_snapshot()

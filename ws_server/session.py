@@ -1,9 +1,10 @@
 """One screen's side of the live socket, without any I/O.
 
-The shell hands in what the client says (``receive``) and what happens (``publish``, ``touched``, ``beat``),
+The shell hands in what the client says (``receive``) and what happens (``publish``, ``values_due``, ``beat``),
 carries out the effects it gets back, and sends what ``to_send`` gives whenever the client can take more.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,7 +15,7 @@ from ws_server.outgoing import QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
 from ws_server.posts import Post, route
 from ws_server.values import SERIES_LIMIT
 from ws_server.view import Change, LiveView
-from yiwang.columns import I32
+from ws_server.watching import Watching
 from yiwang.errors import BadInput, Conflict, NotAllowed, Unavailable, YiwangError
 from yiwang.model import Command, CommandResult, Incident, Order
 
@@ -37,11 +38,13 @@ class Session:
 
     Args:
         view: what there is to see.
+        watching: what screens watch.
         post_of: the posts there are at the moment.
         ticks: who ticks in this run (``Run.ticks``): ``agent``, then a command happens at the wall clock's
             time; ``player``, then at the newest tick's.
         queue_messages: beyond so many waiting changes the client gets a snapshot instead.
         queue_bytes: or beyond so many bytes.
+        counts: what is left out for slow screens, counted for the whole gateway (see ``Outgoing``).
 
     Attributes:
         post: who the client speaks for; None before its hello was answered.
@@ -51,18 +54,25 @@ class Session:
     def __init__(
         self,
         view: LiveView,
+        watching: Watching,
         post_of: PostOf,
         *,
         ticks: Literal["agent", "player"],
         queue_messages: int = QUEUE_MESSAGES,
         queue_bytes: int = QUEUE_BYTES,
+        counts: Counter[str] | None = None,
     ) -> None:
         self.post: Post | None = None
         self.snapshots = 0
         self._view = view
         self._post_of = post_of
         self._ticks = ticks
-        self._out = Outgoing(view.values, most_messages=queue_messages, most_bytes=queue_bytes)
+        self._out = Outgoing(
+            watching,
+            Counter() if counts is None else counts,
+            most_messages=queue_messages,
+            most_bytes=queue_bytes,
+        )
         self._last_id = 0
         self._pending = 0
         self._waiting: Hello | None = None  # until the view is ready
@@ -180,7 +190,7 @@ class Session:
                     "session.series", f"there is no series {series}", district=district, series=series
                 )
             wanted.setdefault(district, []).append(series)
-        self._out.watch(wanted)
+        self._out.watch(self, wanted)
         self._out.reply(messages.ok(request.id))
 
     # ---- from the hub ----
@@ -223,9 +233,13 @@ class Session:
         if incident is not None:
             self._out.change(replace(change, body=incident).message(change.offset - 1))
 
-    def touched(self, district: int, series: I32, ingest_ns: int) -> bool:
-        """These series have newer values; whether this client wants any of them."""
-        return self._out.touched(district, series, ingest_ns)
+    def values_due(self) -> None:
+        """Series that this client watches have newer values."""
+        self._out.values_due()
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._out.watch(self, {})
 
     def beat(self, status: Mapping[str, object]) -> None:
         """Every two seconds: how things are, and up to where the client has been sent everything."""
@@ -248,10 +262,6 @@ class Session:
         if self._out.snapshot_due and self.post is not None:
             out.append(self._snapshot(self.post, now_ns))
         return out + self._out.take(now_ns)
-
-    def due_ns(self) -> int | None:
-        """Wall clock at which ``to_send`` has more even if nothing happens until then; None: never."""
-        return self._out.due_ns()
 
     def _snapshot(self, post: Post, now_ns: int) -> bytes:
         self._out.snapshot_due = False

@@ -1,6 +1,7 @@
-"""The live socket: a ``websockets`` server around ``Session``. Each client has a writer of its own."""
+"""The live socket: a ``websockets`` server around ``Session``. No client waits for another."""
 
 import asyncio
+import functools
 import http
 import socket as sockets
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Origin
 
 from ws_server.hub import Hub
@@ -17,6 +19,7 @@ from ws_server.session import Produce, Session
 from yiwang import logs
 from yiwang.errors import YiwangError
 
+_TEXT = 0x81  # a whole text message
 TRY_AGAIN_LATER = 1013  # RFC 6455 registry: the server is not able to serve now
 
 _log = logs.get("socket")
@@ -36,9 +39,10 @@ async def start(hub: Hub, listener: sockets.socket, *, origins: Sequence[Origin]
         listener: a listening socket.
         origins: pages that may connect; clients that are no browser send no origin and may too.
     """
+    turn = _Turn()
 
     async def handle(connection: ServerConnection) -> None:
-        await _Client(hub, connection).run()
+        await _Client(hub, turn, connection).run()
 
     return await serve(
         handle,
@@ -64,30 +68,58 @@ def _only_this_machine(connection: ServerConnection, request: Request) -> Respon
     )
 
 
-class _Client:
-    """One connection: a reader, a writer, and a queue of commands between reader and Kafka."""
+class _Turn:
+    """Everybody who has something to send, served at the end of this turn of the loop, one after another."""
 
-    def __init__(self, hub: Hub, connection: ServerConnection) -> None:
+    def __init__(self) -> None:
+        self._clients: list[_Client] = []
+
+    def add(self, client: "_Client") -> None:
+        if not self._clients:
+            asyncio.get_running_loop().call_soon(self._serve)
+        self._clients.append(client)
+
+    def _serve(self) -> None:
+        clients, self._clients = self._clients, []
+        for client in clients:
+            client.push()
+
+
+class _Client:
+    """One connection: a reader, and a queue of commands between reader and Kafka.
+
+    What is to be sent is written at once while the client takes it. When the operating system no longer does, a
+    writer of its own goes on, and waits; nobody else does.
+    """
+
+    def __init__(self, hub: Hub, turn: _Turn, connection: ServerConnection) -> None:
         self._hub = hub
+        self._turn = turn
         self._connection = connection
-        self._wake = asyncio.Event()
         self._commands: asyncio.Queue[Produce] = asyncio.Queue()  # bounded by the session
+        self._marked = False
+        self._slow = asyncio.Event()
+        self._session: Session | None = None
 
     async def run(self) -> None:
         run = self._hub.run
         if run is None:
             await self._connection.close(TRY_AGAIN_LATER, "database.unavailable")
             return
-        session = Session(self._hub.view, self._hub.post_of, ticks=run.ticks)
-        self._hub.join(session, self._wake.set)
+        hub = self._hub
+        session = self._session = Session(
+            hub.view, hub.watching, hub.post_of, ticks=run.ticks, counts=hub.counts
+        )
+        self._hub.join(session, self._wake)
         tasks = [
             asyncio.create_task(work)
-            for work in (self._read(session), self._write(session), self._carry_out(session))
+            for work in (self._read(session), self._write_slowly(session), self._carry_out(session))
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hub.leave(session)
+            self._session = None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -96,26 +128,40 @@ class _Client:
             if error is not None and not isinstance(error, ConnectionClosed):
                 raise error
 
+    def _wake(self) -> None:
+        if not self._marked:
+            self._marked = True
+            self._turn.add(self)
+
+    def push(self) -> None:
+        """Write what waits, as one piece, unless the client is slow."""
+        self._marked = False
+        session, connection = self._session, self._connection
+        if session is None or self._slow.is_set() or connection.state is not State.OPEN:
+            return
+        now_ns = self._hub.clock.now_ns()
+        while messages := session.to_send(now_ns):
+            self._hub.counts["deliveries"] += len(messages)
+            connection.transport.write(framed(messages))
+            if connection.transport.get_write_buffer_size():
+                self._slow.set()
+                return
+
     async def _read(self, session: Session) -> None:
         async for text in self._connection:
             for effect in session.receive(text, self._hub.clock.now_ns()):
                 self._commands.put_nowait(effect)
-            self._wake.set()
+            self._wake()
 
-    async def _write(self, session: Session) -> None:
-        clock = self._hub.clock
+    async def _write_slowly(self, session: Session) -> None:
         while True:
-            self._wake.clear()
-            while messages := session.to_send(clock.now_ns()):
+            await self._slow.wait()
+            await self._connection.drain()
+            while messages := session.to_send(self._hub.clock.now_ns()):
+                self._hub.counts["deliveries"] += len(messages)
                 for message in messages:
                     await self._connection.send(message, text=True)  # waits while the client is slow
-            due = session.due_ns()
-            wait = None if due is None else max(0.0, (due - clock.now_ns()) / 1e9)
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass  # values that had to wait are due
+            self._slow.clear()
 
     async def _carry_out(self, session: Session) -> None:
         while True:
@@ -127,4 +173,24 @@ class _Client:
             else:
                 _log.info("command", by=effect.command.by, do=type(effect.command.action).__name__)
                 session.accepted(effect.re)
-            self._wake.set()
+            self._wake()
+
+
+def framed(messages: Sequence[bytes]) -> bytes:
+    """Text messages as a server writes them: whole, unmasked, one after another (RFC 6455, 5.2).
+
+    The library frames every message for every client; these bytes are the same for all, and one write takes many.
+    """
+    pieces: list[bytes] = []
+    for message in messages:
+        pieces += (_head(len(message)), message)
+    return b"".join(pieces)
+
+
+@functools.lru_cache(maxsize=4096)
+def _head(size: int) -> bytes:
+    if size < 126:
+        return bytes((_TEXT, size))
+    if size < 1 << 16:
+        return bytes((_TEXT, 126)) + size.to_bytes(2, "big")
+    return bytes((_TEXT, 127)) + size.to_bytes(8, "big")

@@ -1,6 +1,7 @@
 """Objects, posts and hubs to test with."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from ws_server.city import City
@@ -9,6 +10,7 @@ from ws_server.posts import Post, posts_of
 from ws_server.session import Session
 from ws_server.store import Store
 from ws_server.view import Change, LiveView
+from ws_server.watching import Watching
 from yiwang.clock import SECOND, ManualClock
 from yiwang.domains import load_rules
 from yiwang.model import Body, Case, CommandResult, Finding, Incident, Order, Output, Situation, UnitState
@@ -159,10 +161,12 @@ class Stage:
         for d in self.districts:
             self.view.begin(d.number, 0)
         self.view.ready = True
+        self.watching = Watching(self.view.values)
+        self.counts: Counter[str] = Counter()
         self.sessions: list[Session] = []
 
     def session(self, **limits: int) -> Session:
-        session = Session(self.view, POSTS.get, ticks="player", **limits)
+        session = Session(self.view, self.watching, POSTS.get, ticks="player", counts=self.counts, **limits)
         self.sessions.append(session)
         return session
 

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,9 +21,7 @@ from tests.ws_server.bodies import (
     unit_state,
 )
 from ws_server.messages import MAX_WATCHED
-from ws_server.outgoing import VALUES_EVERY_NS
 from ws_server.session import MAX_PENDING_COMMANDS, Produce, Session
-from yiwang.clock import MILLISECOND
 from yiwang.columns import Readings
 from yiwang.errors import Unavailable
 from yiwang.model import Acknowledge
@@ -354,7 +351,7 @@ def test_in_the_living_city_a_command_happens_at_the_wall_clocks_time() -> None:
     """Where the agent ticks, event time is the wall clock's."""
     stage = Stage()
     stage.says(incident())
-    session = Session(stage.view, POSTS.get, ticks="agent")
+    session = Session(stage.view, stage.watching, POSTS.get, ticks="agent")
     say(session, id=1, do="hello", post="desk-0")
     (effect,) = say(session, T0 + 5, id=2, do="command", command_id="c", action=ACK)
     assert effect.command.t_ns == T0 + 5
@@ -399,13 +396,13 @@ def test_a_post_may_not_act_on_anothers_order() -> None:
 
 
 def newer(stage: Stage, rows: list[tuple[int, int, float, int]], ingest_ns: int = T0) -> None:
-    series = stage.view.values.update(0, Readings.of(rows))
-    for session in stage.sessions:
-        session.touched(0, series, ingest_ns)
+    """Readings come in and a round of values begins."""
+    stage.watching.update(0, Readings.of(rows), ingest_ns)
+    list(stage.watching.round())
 
 
-def test_values_go_at_once_then_at_most_every_100_ms() -> None:
-    """The first without delay; while more come, only the newest of each series waits."""
+def test_a_round_brings_only_the_newest_of_each_series() -> None:
+    """What changed in it, with the oldest stamp of ingest; nothing where nothing watched has changed."""
     stage = Stage()
     session = entered(stage)
     say(session, id=2, do="watch", series=[[0, 3], [0, 4]])
@@ -418,14 +415,52 @@ def test_values_go_at_once_then_at_most_every_100_ms() -> None:
         "ingest_ms": T0 / 1e6,
         "gateway_ms": T0 / 1e6,
     }
-    newer(stage, [(3, 2, 2.0, 0)], T0 + 10)
-    newer(stage, [(3, 3, 3.0, 0), (4, 3, 4.0, 0)], T0 + 20)
-    assert sent(session, T0 + 50 * MILLISECOND) == []
-    assert session.due_ns() == T0 + VALUES_EVERY_NS
-    (second,) = sent(session, T0 + VALUES_EVERY_NS)
+    stage.watching.update(0, Readings.of([(3, 2, 2.0, 0)]), T0 + 1000)
+    newer(stage, [(3, 3, 3.0, 0), (4, 3, 4.0, 0)], T0 + 2000)
+    (second,) = sent(session, T0)
     assert [r[1:4:2] for r in second["rows"]] == [[3, 3.0], [4, 4.0]]
-    assert second["ingest_ms"] == (T0 + 10) / 1e6
-    assert session.due_ns() is None
+    assert second["ingest_ms"] == (T0 + 2000) / 1e6
+    newer(stage, [(9, 9, 9.0, 0)])
+    assert sent(session) == []
+    assert stage.counts["coalesced"] == 0
+
+
+def test_a_screen_that_misses_rounds_gets_what_has_changed_since_its_last() -> None:
+    """Once, the newest; the rounds it missed are counted."""
+    stage = Stage()
+    quick, slow = entered(stage), entered(stage, "desk-1")
+    for session in (quick, slow):
+        say(session, id=2, do="watch", series=[[0, 3], [0, 4], [0, 5]])
+        sent(session)
+    for t in range(1, 4):
+        newer(stage, [(3, t, float(t), 0)])
+        assert len(sent(quick)) == 1
+    newer(stage, [(5, 1, 1.0, 0)])
+    (caught_up,) = sent(slow)
+    sent(quick)
+    assert [r[1:4:2] for r in caught_up["rows"]] == [[3, 3.0], [5, 1.0]]
+    assert stage.counts["coalesced"] == 3
+    newer(stage, [(4, 9, 9.0, 0)])
+    assert [r[1] for r in sent(slow)[0]["rows"]] == [r[1] for r in sent(quick)[-1]["rows"]] == [4]
+
+
+def test_screens_with_the_same_wish_get_the_same_bytes() -> None:
+    """However they said it, a message for many is made once."""
+    stage = Stage()
+    one, two, other = entered(stage), entered(stage, "desk-1"), entered(stage, "desk-1")
+    say(one, id=2, do="watch", series=[[0, 3], [1, 1], [0, 4]])
+    say(two, id=2, do="watch", series=[[1, 1], [0, 4], [0, 3], [0, 3]])
+    say(other, id=2, do="watch", series=[[0, 3]])
+    for session in (one, two, other):
+        sent(session)
+    newer(stage, [(3, 1, 1.0, 0)])
+    (first,), (second,), (third,) = (s.to_send(T0) for s in (one, two, other))
+    assert first is second
+    assert third is not first
+    one.end()
+    two.end()
+    newer(stage, [(4, 1, 1.0, 0)])
+    assert (sent(one), sent(two), sent(other)) == ([], [], [])
 
 
 def test_watching_brings_what_is_known_and_replaces_the_earlier_wish() -> None:
@@ -437,24 +472,14 @@ def test_watching_brings_what_is_known_and_replaces_the_earlier_wish() -> None:
     messages = sent(session)
     assert messages[0] == {"re": 2, "ok": True}
     assert [r[1] for r in messages[1]["rows"]] == [1]
+    assert messages[1]["ingest_ms"] is None
     say(session, id=3, do="watch", series=[[0, 2]])
-    assert [r[1] for r in of(sent(session, T0 + VALUES_EVERY_NS), "values")[0]["rows"]] == [2]
+    assert [r[1] for r in of(sent(session), "values")[0]["rows"]] == [2]
     newer(stage, [(1, 6, 1.0, 0)])
-    assert sent(session, T0 + 3 * VALUES_EVERY_NS) == []
+    assert sent(session) == []
     say(session, id=4, do="watch", series=[])
     newer(stage, [(2, 6, 1.0, 0)])
-    assert sent(session, T0 + 5 * VALUES_EVERY_NS) == [{"re": 4, "ok": True}]
-
-
-def test_a_clock_that_is_set_back_does_not_hold_values() -> None:
-    """The wall clock may jump; a screen must not go blind for an hour."""
-    stage = Stage()
-    session = entered(stage)
-    say(session, id=2, do="watch", series=[[0, 3]])
-    newer(stage, [(3, 1, 1.0, 0)])
-    sent(session, T0)
-    newer(stage, [(3, 2, 2.0, 0)])
-    assert len(of(sent(session, T0 - 3600 * 10**9), "values")) == 1
+    assert sent(session) == [{"re": 4, "ok": True}]
 
 
 @pytest.mark.parametrize(
@@ -501,6 +526,7 @@ def test_a_slow_client_gets_a_snapshot_and_loses_nothing(limits: dict[str, int])
     assert [m["type"] for m in messages] == ["snapshot", "result", "result"]
     assert {b["id"] for b in messages[0]["objects"]} == {f"I-{n}" for n in range(50)}
     assert session.snapshots == 2
+    assert (stage.counts["overflows"] >= 1, stage.counts["dropped"] >= 1) == (True, True)
     stage.says(incident("I-1", 2))
     assert bodies(sent(session)) == ["I-1"]
 
@@ -561,13 +587,3 @@ def test_ping_is_answered_with_both_clocks() -> None:
         {"re": 1, "ok": True},
         {"type": "pong", "sent_ms": 123.5, "now_ms": T0 / 1e6},
     ]
-
-
-def test_values_arrays_take_numpy_series() -> None:
-    """What the hub hands over is an int32 array, possibly beyond what is watched."""
-    stage = Stage()
-    session = entered(stage)
-    say(session, id=2, do="watch", series=[[0, 3]])
-    assert session.touched(0, np.array([3, 99], np.int32), T0) is True
-    assert session.touched(0, np.array([99], np.int32), T0) is False
-    assert session.touched(1, np.array([3], np.int32), T0) is False

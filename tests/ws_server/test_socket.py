@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket as sockets
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -133,8 +134,11 @@ async def test_a_line_that_breaks_is_resumed_without_a_snapshot(made: Hub, url: 
 async def test_a_slow_screen_holds_nobody_and_loses_nothing(made: Hub, url: str) -> None:
     """One client does not read; another gets every delta. Then the slow one reads: a snapshot, and all is there."""
     text = "路" * 2500
+    line = sockets.socket()
+    line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 65536)  # or the system takes tens of MB for it
+    line.connect(("127.0.0.1", urlsplit(url).port))
     async with (
-        connect(url, max_size=None, compression=None, max_queue=1, ping_interval=None) as slow,
+        connect(url, sock=line, max_size=None, compression=None, max_queue=1, ping_interval=None) as slow,
         LiveClient(url, "desk-1") as fast,
     ):
         await slow.send(json.dumps({"id": 1, "do": "hello", "post": "desk-0"}))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_server.values import SERIES_LIMIT, NewestValues
+from ws_server.values import SERIES_LIMIT, STAMPS_KEPT, NewestValues
 from yiwang.columns import Readings
 
 ROWS = st.lists(
@@ -40,13 +40,53 @@ def test_the_newest_reading_wins_however_batches_are_cut(
     }
 
 
-def test_only_series_with_something_newer_are_reported() -> None:
-    """A late reading and a repeat change nothing and name no series."""
+def watching(*series: int) -> NewestValues:
+    """Values of which some are watched."""
     values = NewestValues()
-    assert values.update(0, Readings.of([(5, 10, 1.0, 0), (2, 10, 2.0, 0)])).tolist() == [2, 5]
+    values.watch({0: np.array(series, np.int32)}, by=1)
+    return values
+
+
+def test_only_watched_series_with_something_newer_are_reported() -> None:
+    """A late reading and a repeat change nothing and name no series; nor does what nobody watches."""
+    values = watching(2, 5)
+    assert values.update(0, Readings.of([(5, 10, 1.0, 0), (2, 10, 2.0, 0), (7, 10, 0.0, 0)])).tolist() == [
+        5,
+        2,
+    ]
     assert values.update(0, Readings.of([(5, 10, 9.0, 0), (2, 9, 9.0, 0)])).tolist() == []
     assert values.update(0, Readings.of([(5, 11, 3.0, 1)])).tolist() == [5]
-    assert values.rows(0, np.array([2, 5])) == [(0, 2, 1e-05, 2.0, 0), (0, 5, 1.1e-05, 3.0, 1)]
+    assert values.rows(0, np.array([2, 5, 7])) == [
+        (0, 2, 1e-05, 2.0, 0),
+        (0, 5, 1.1e-05, 3.0, 1),
+        (0, 7, 1e-05, 0.0, 0),
+    ]
+    values.watch({0: np.array([2, 5], np.int32)}, by=-1)
+    assert values.update(0, Readings.of([(5, 12, 3.0, 1)])).tolist() == []
+
+
+def test_series_that_go_back_in_time_within_a_batch_keep_their_newest() -> None:
+    """However long the way back is: the newest wins, of equal times the last."""
+    values = watching(1)
+    back = [(1, 1000 - k, float(k), 0) for k in range(100)]
+    values.update(0, Readings.of([*back, (2, 7, 1.0, 0), (2, 7, 2.0, 0)]))
+    assert values.rows(0, np.array([1, 2])) == [(0, 1, 0.001, 0.0, 0), (0, 2, 7e-06, 2.0, 0)]
+
+
+def test_what_has_changed_since_a_batch_is_known_with_its_oldest_time_of_ingest() -> None:
+    """Screens that were slow ask by the number of the batch they have."""
+    values, both = watching(1, 2), np.array([1, 2], np.int32)
+    values.update(0, Readings.of([(1, 10, 1.0, 0)]), 500)
+    before = values.stamp
+    values.update(0, Readings.of([(1, 11, 1.0, 0)]), 700)
+    values.update(0, Readings.of([(2, 11, 1.0, 0)]), 600)
+    assert values.since(0, both, before).tolist() == [1, 2]
+    assert values.since(0, both, values.stamp - 1).tolist() == [2]
+    assert values.oldest_ingest_ns({0: both}) == 600
+    assert values.oldest_ingest_ns({}) is None
+    for _ in range(STAMPS_KEPT):
+        values.update(0, Readings.of([(3, 1, 1.0, 0)]))
+    assert values.oldest_ingest_ns({0: both}) is None
 
 
 def test_what_is_not_known_is_left_out() -> None:
@@ -67,7 +107,7 @@ def test_what_is_no_number_is_none(value: float) -> None:
 
 def test_a_broken_number_of_a_series_costs_no_memory() -> None:
     """Negative and absurdly large series are ignored; their neighbours are not."""
-    values = NewestValues()
+    values = watching(3)
     batch = Readings.of([(-1, 10, 1.0, 0), (SERIES_LIMIT, 10, 1.0, 0), (3, 10, 1.0, 0)])
     assert values.update(0, batch).tolist() == [3]
     assert values.update(0, Readings.of([(-1, 10, 1.0, 0)])).tolist() == []
