@@ -176,6 +176,16 @@ NOTES = {
         "readings no newer than their series' newest: stored, not judged; send in order of time",
         "streams/machine_watch.py",
     ),
+    "feed.not_finite": (
+        "trouble",
+        "readings that are NaN or infinite, left out; the dead letters have them as frame.not_finite",
+        "streams/partition.py",
+    ),
+    "feed.repeated": (
+        "trouble",
+        "readings of frames with the same bytes as one before: a producer sent them again; passed over",
+        "streams/partition.py",
+    ),
     "feed.unknown_device": (
         "trouble",
         "a video event of a device, or of a class, that the district does not know",

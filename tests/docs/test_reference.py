@@ -1,8 +1,10 @@
 """Pages of the reference that are written from the code, and examples in the others."""
 
 import importlib.util
+import json
 import re
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +14,7 @@ import pytest
 
 from ingest import mapping
 from ingest.rows import Event, Notice, Reader, Row, Said
-from yiwang import codec, frames
+from yiwang import codec, frames, frames_json
 from yiwang.domains import compile_rules, load_rules
 from yiwang.settings import Settings
 
@@ -99,6 +101,21 @@ def test_the_example_frame_is_right() -> None:
     assert frame.readings.value.tolist() == [12.5, 13.0]
     assert frame.readings.series.tolist() == [3, 4]
     assert frame.readings.t_ns.tolist() == [frame.ingest_ns, frame.ingest_ns + 10**9]
+    page = (ROOT / "docs" / "reference" / "frames.md").read_text("utf-8")
+    table = page.split("Byte by byte:")[1].split("###")[0]
+    cells = [re.findall(r"`([0-9a-f ]+)`", line.split("|")[1]) for line in table.splitlines() if "|" in line]
+    assert bytes.fromhex("".join("".join(cell) for cell in cells)) == bytes.fromhex(text)
+    for number in (frame.ingest_ns, *frame.readings.t_ns.tolist(), hex(zlib.crc32(bytes.fromhex(text)[8:]))):
+        assert str(number) in table
+
+
+def test_the_json_form_of_the_example_frame_is_right() -> None:
+    """It is what the command shows of the bytes, and encodes to them."""
+    (text,) = blocks("frames.md", "hex")
+    (form,) = blocks("frames.md", "json frame")
+    frame = frames.decode(bytes.fromhex(text))
+    assert frames_json.as_json(frame) == json.loads(form)
+    assert frames.encode(frames_json.of_json(form.encode())) == bytes.fromhex(text)
 
 
 def test_example_rows_are_right() -> None:
