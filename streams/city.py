@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 from sql import get_run
 from sql.runs import unknown_run
-from streams import faust_app
+from streams import faust_app, figures
 from streams.city_host import CityHost
 from streams.faust_app import Position
 from streams.log_reader import LogReader
+from streams.observed import Seen, observed
 from streams.outbox import Outbox
 from streams.snapshots import Snapshots
 from yiwang.broker import ensure_topics, start_producer
@@ -23,11 +25,11 @@ def main(settings: Settings, worker: str) -> NoReturn:
     Raises:
         YiwangError: at the start, when run, topics or services are not there.
     """
-    asyncio.run(_main(settings, worker))
+    asyncio.run(observed(settings, "city", worker, partial(_main, settings, worker)))
     raise AssertionError("the worker ends the process itself")
 
 
-async def _main(settings: Settings, worker: str) -> None:
+async def _main(settings: Settings, worker: str, seen: Seen) -> None:
     dsn = settings.database.get_secret_value()
     run = await asyncio.to_thread(get_run, dsn, settings.run)
     if run is None:
@@ -47,9 +49,10 @@ async def _main(settings: Settings, worker: str) -> None:
         await LogReader.start(settings.kafka, "yiwang-city-logs"),
         Snapshots(dsn, topics.schema, "city"),
         snapshot_s=settings.snapshot_s,
-        told=lambda: faust_app.ready(ready="city", worker=worker),
+        told=lambda: faust_app.ready(ready="city", worker=worker, **seen.ready()),
         committed=committed,
     )
+    seen.metrics.add("city", figures.city(host))
     app = faust_app.make(settings, "city", worker, host)
 
     @app.agent(  # type: ignore[untyped-decorator]
@@ -61,4 +64,4 @@ async def _main(settings: Settings, worker: str) -> None:
             m = event.message
             await host.take(m.partition, m.offset, m.value, m.headers or ())
 
-    await faust_app.run(app, host)
+    await faust_app.run(app, host, seen.entry.withdraw)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
@@ -135,6 +136,8 @@ class CityHost:
         self.reader, self.snapshots, self.snapshot_s = reader, snapshots, snapshot_s
         self._told, self._committed = told, committed
         self._city: City | None = None
+        self.ends: dict[int, int] = {}  # next offset of each district's outputs when we last looked
+        self.sent: Counter[int] = Counter()  # commands by district
         self._kept: dict[int, int] = {}
         self._owner = 0
         self._mine: set[int] = set()
@@ -184,6 +187,7 @@ class CityHost:
         stamp = [(HEADER_INGEST, str(self.clock.now_ns()).encode())]
         for to, command in self._city.take(district, offset, decode_output(payload)):
             self.outbox.put(self.topics.commands, to, encode(command), stamp)
+            self.sent[to] += 1
             _log.info("city_command", district=to, action=type(command.action).__name__)
         await self.outbox.room()
 
@@ -193,6 +197,11 @@ class CityHost:
             group.create_task(self.outbox.run())
             group.create_task(self._keep_for_ever())
             group.create_task(self._watch())
+
+    @property
+    def read(self) -> Mapping[int, int]:
+        """Next offset of each district's outputs that we take; none before the state is there."""
+        return self._city.read if self._city else {}
 
     async def _watch(self) -> None:
         """A worker that stands still before waiting outputs ends itself.
@@ -212,6 +221,7 @@ class CityHost:
             except Unavailable as error:
                 _log.warning("broker_away", reason=error.message)
                 continue
+            self.ends = {p: ends[self.topics.outputs, p] for p in numbers}
             progress.look(at, tuple(ends[self.topics.outputs, p] for p in numbers), time.monotonic())
 
     async def _keep_for_ever(self) -> None:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 from sql import get_run
 from sql.runs import unknown_run
-from streams import faust_app
+from streams import faust_app, figures
 from streams.district_host import DistrictHost
 from streams.faust_app import Position
 from streams.log_reader import LogReader, ingest_ns
+from streams.observed import Seen, observed
 from streams.outbox import Outbox
 from streams.snapshots import Snapshots
 from yiwang.broker import ensure_topics, start_producer
@@ -24,11 +26,11 @@ def main(settings: Settings, worker: str) -> NoReturn:
     Raises:
         YiwangError: at the start, when run, topics or services are not there.
     """
-    asyncio.run(_main(settings, worker))
+    asyncio.run(observed(settings, "district", worker, partial(_main, settings, worker)))
     raise AssertionError("the worker ends the process itself")
 
 
-async def _main(settings: Settings, worker: str) -> None:
+async def _main(settings: Settings, worker: str, seen: Seen) -> None:
     dsn = settings.database.get_secret_value()
     run = await asyncio.to_thread(get_run, dsn, settings.run)
     if run is None:
@@ -49,9 +51,10 @@ async def _main(settings: Settings, worker: str) -> None:
         Snapshots(dsn, topics.schema, "district"),
         snapshot_s=settings.snapshot_s,
         ticks=run.ticks == "agent",
-        told=lambda held: faust_app.ready(ready="district", worker=worker, districts=held),
+        told=lambda held: faust_app.ready(ready="district", worker=worker, districts=held, **seen.ready()),
         committed=committed,
     )
+    seen.metrics.add("district", figures.district(host))
     app = faust_app.make(settings, "district", worker, host)
 
     def topic(name: str) -> Any:  # Any: a Faust topic
@@ -75,4 +78,4 @@ async def _main(settings: Settings, worker: str) -> None:
             host.take_command(m.partition, m.offset, m.value, ingest_ns(m.headers, HEADER_INGEST))
             await host.work()
 
-    await faust_app.run(app, host)
+    await faust_app.run(app, host, seen.entry.withdraw)

@@ -212,6 +212,11 @@ class DistrictHost:
             held.partition.take_command(offset, payload, ingest_ns)
 
     @property
+    def held(self) -> Mapping[int, Held]:
+        """The districts that are here now, by number."""
+        return self._held
+
+    @property
     def full(self) -> bool:
         """Whether enough is waiting to be worked on at once."""
         return self._waiting >= JOINED_MESSAGES

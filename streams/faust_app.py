@@ -163,8 +163,8 @@ async def commit(app: Any, offsets: Mapping[Position, int]) -> None:  # Any: a F
         _log.info("commit_left_out", reason=repr(error))
 
 
-async def run(app: Any, act: Role) -> NoReturn:  # Any: a Faust app
-    """Live until SIGTERM or SIGINT, then keep the state and exit 0."""
+async def run(app: Any, act: Role, at_end: Callable[[], None]) -> NoReturn:  # Any: a Faust app
+    """Live until SIGTERM or SIGINT, then keep the state, call ``at_end`` and exit 0."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -183,6 +183,7 @@ async def run(app: Any, act: Role) -> NoReturn:  # Any: a Faust app
         {leaving}, timeout=LEAVING_S
     )  # Faust does not mind being cancelled; the broker notices
     del tasks
+    at_end()
     sys.stdout.flush()
     os._exit(0)  # threads of the client library may still wait for a broker that is gone
 

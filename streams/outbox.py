@@ -48,6 +48,11 @@ class Outbox:
         self._queue.put_nowait(letter)
         return letter.sent
 
+    @property
+    def under_way(self) -> int:
+        """Messages that the broker does not have yet."""
+        return self._under_way
+
     async def run(self) -> None:
         """Send, for as long as the process lives."""
         while True:

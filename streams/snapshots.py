@@ -156,6 +156,11 @@ class Snapshots:
         self._back()
         return True
 
+    @property
+    def away(self) -> bool:
+        """Whether the database is away, as far as we have tried."""
+        return self._away
+
     async def close(self) -> None:
         """Give the connection back."""
         connection, self._connection = self._connection, None

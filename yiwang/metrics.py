@@ -116,11 +116,14 @@ INGEST_SERIES = _gauge("ingest_registered_series", "Series that this process can
 
 # ---- district ----
 DISTRICT_READINGS = _counter("district_readings", "Readings judged", "district")
-DISTRICT_LATE = _counter(
-    "district_late_readings", "Readings not newer than their series' newest: stored, not judged", "district"
-)
-DISTRICT_MESSAGES = _counter("district_messages", "Messages worked on, by log", "district", "log")
+DISTRICT_MESSAGES = _counter("district_messages", "Messages of feed and commands worked on", "district")
 DISTRICT_OUTPUTS = _counter("district_outputs", "What the district has put out, by kind", "district", "kind")
+DISTRICT_TROUBLES = _counter(
+    "district_troubles",
+    "Readings or devices that could not be judged, such as late ones, by code",
+    "district",
+    "code",
+)
 DISTRICT_LAG = _gauge(
     "district_lag_messages", "Messages in the log that are not worked on yet", "district", "log"
 )
@@ -129,7 +132,9 @@ DISTRICT_LAG_S = _gauge(
     "Age of the newest message worked on while others wait; 0 when none waits",
     "district",
 )
-DISTRICT_SERIES = _gauge("district_registered_series", "Series the district watches", "district")
+DISTRICT_EVENT_S = _gauge(
+    "district_event_time_seconds", "Event time up to which ticks have been run, since 1970", "district"
+)
 DISTRICT_DIFFERING = _counter(
     "district_differing_outputs", "Outputs that were other ones before a crash: a defect", "district"
 )

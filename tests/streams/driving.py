@@ -137,6 +137,7 @@ class Drive:
             "YIWANG_DATABASE": database or self.dsn,
             "YIWANG_RUN": self.run.name,
             "YIWANG_SNAPSHOT_S": "0.3",
+            "YIWANG_METRICS_PORT": "-1",  # their ready lines say where, and their files would lie in the checkout
         }
         worker = Worker(role, name, env)
         self._workers.append(worker)

@@ -33,6 +33,8 @@ def child(
         "YIWANG_DATABASE": services.database,
         "YIWANG_RUN": run,
         "YIWANG_LOG_JSON": "true",
+        "YIWANG_DATA": str(services.folder.absolute()),
+        "YIWANG_METRICS_PORT": "0",
         "PYTHONUNBUFFERED": "1",
         **{f"YIWANG_{key.upper()}": str(value) for key, value in settings.items()},
     }

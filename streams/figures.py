@@ -1,0 +1,66 @@
+"""What the stream workers tell of themselves as metrics: their plain attributes, read when somebody asks."""
+
+from collections.abc import Iterator
+
+from streams.city_host import CityHost
+from streams.district_host import DistrictHost
+from streams.outbox import ROOM, Outbox
+from streams.snapshots import Snapshots
+from yiwang import metrics as m
+from yiwang.metrics import Sample, Source
+
+
+def district(host: DistrictHost) -> Source:
+    """Of a district worker: one row a district that it holds."""
+
+    def read() -> Iterator[Sample]:
+        now_ns = host.clock.now_ns()
+        yield from _services(host.outbox, host.snapshots)
+        for number, held in host.held.items():
+            d, tally = str(number), held.tally
+            at = (held.partition.feed, held.partition.commands)
+            feed, commands = tally.behind(at)
+            yield m.DISTRICT_READINGS, (d,), tally.readings
+            yield m.DISTRICT_MESSAGES, (d,), tally.messages
+            yield m.DISTRICT_DIFFERING, (d,), tally.differing
+            yield m.DISTRICT_LAG, (d, "feed"), feed
+            yield m.DISTRICT_LAG, (d, "commands"), commands
+            yield m.DISTRICT_LAG_S, (d,), tally.behind_s(at, now_ns)
+            yield m.DISTRICT_EVENT_S, (d,), held.partition.machine.now_ns / 1e9
+            yield m.STAGE, ("detect", d), tally.detect
+            for kind, n in tally.outputs.items():
+                yield m.DISTRICT_OUTPUTS, (d, kind), n
+            for code, n in tally.troubles.items():
+                yield m.DISTRICT_TROUBLES, (d, code), n
+        yield from _dead(host)
+
+    return read
+
+
+def city(host: CityHost) -> Source:
+    """Of the city worker."""
+
+    def read() -> Iterator[Sample]:
+        yield from _services(host.outbox, host.snapshots)
+        for number, at in host.read.items():
+            yield m.CITY_LAG, (str(number),), max(0, host.ends.get(number, 0) - at)
+        for number, n in host.sent.items():
+            yield m.CITY_COMMANDS, (str(number),), n
+
+    return read
+
+
+def _services(outbox: Outbox, snapshots: Snapshots) -> Iterator[Sample]:
+    yield m.QUEUE, ("outbox", ""), outbox.under_way
+    yield m.QUEUE_LIMIT, ("outbox", ""), ROOM
+    yield m.AWAY, ("database",), snapshots.away
+
+
+def _dead(host: DistrictHost) -> Iterator[Sample]:
+    """Of all districts together: a label more would multiply what is stored for no insight."""
+    found: dict[tuple[str, str], int] = {}
+    for held in host.held.values():
+        for key, n in held.tally.dead.items():
+            found[key] = found.get(key, 0) + n
+    for key, n in found.items():
+        yield m.DEAD, key, n
