@@ -1,18 +1,66 @@
 """What is registered and how it is measured, ready for quick look-up. Pure: built whole, then only read.
 
-A row of a feed is looked up twice: metric and device give a *slot* with district and series, metric and unit a
-*measure* with conversion and range. Looking up is then the same for one row and for columns of them.
+A row of a feed is looked up in steps, each the same for one row and for columns of them: the device's id gives its
+*device* (where its series begin, and its group), metric and group the *slot* with the series, metric and unit a
+*measure* with conversion and range. A *group* is all devices of one district and kind that have the same metrics.
+A million devices of one metric take about 40 MB.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from yiwang.columns import F64, I32
+from ingest import index
+from ingest.index import Index
+from yiwang.columns import F64, I32, I64
 from yiwang.domains import VIDEO_PREFIX, Domains
 from yiwang.errors import BadInput
-from yiwang.registry import Device, Place, Registry
+from yiwang.registry import Place, Registry
+
+_START = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Devices that have district, kind and metrics in common.
+
+    Attributes:
+        metrics: in the order of the series' numbers, those of cameras' algorithms too.
+    """
+
+    district: int
+    kind: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A registered device."""
+
+    id: str
+    group: Group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The devices of one district, packed.
+
+    Attributes:
+        version: of the district's registry.
+        ids: one behind the other, with NUL between.
+        devices: how many.
+        group: int32 (devices,), place in ``groups``.
+        groups: of this district.
+        series: int32 (series,), the devices' series one behind the other.
+    """
+
+    version: int
+    ids: bytes
+    devices: int
+    group: I32
+    groups: tuple[Group, ...]
+    series: I32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +70,16 @@ class Catalogue:
     Attributes:
         versions: district to the version of its registry.
         domains: the packs in force.
-        devices: by id.
-        slots: metric to device to slot; the metrics of cameras' algorithms are not among them.
-        district: int32 (slots,).
+        devices: how many are registered.
+        readable: how many series readings may be sent for.
+        index: id to device: its group times 2^32, plus where its series begin in ``series``.
+        groups: all of them.
+        district: int32 (groups,).
+        metrics: metric to its column; the metrics of cameras' algorithms are not among them.
+        place: int16 (groups, metrics), which series of a device the metric is, -1 where it has none.
         series: int32 (slots,), dense within the district.
-        measures: (metric, accepted unit) to measure.
+        units: unit to its column.
+        measure: int32 (metrics, units), the measure, -1 where the metric does not come in that unit.
         factor: float64 (measures,); value in the metric's unit = value * factor + offset.
         offset: float64 (measures,).
         lo: float64 (measures,), least plausible value in the metric's unit.
@@ -40,11 +93,16 @@ class Catalogue:
 
     versions: Mapping[int, int]
     domains: Domains
-    devices: Mapping[str, Device]
-    slots: Mapping[str, Mapping[str, int]]
+    devices: int
+    readable: int
+    index: Index
+    groups: Sequence[Group]
     district: I32
+    metrics: Mapping[str, int]
+    place: np.ndarray[tuple[int, int], np.dtype[np.int16]]
     series: I32
-    measures: Mapping[tuple[str, str], int]
+    units: Mapping[str, int]
+    measure: I32
     factor: F64
     offset: F64
     lo: F64
@@ -55,20 +113,46 @@ class Catalogue:
     place_district: I32
     zones: Mapping[str, frozenset[int]]
 
-    def device(self, id_: str, *, code: str) -> Device:
+    def find(self, id_: str) -> Known | None:
+        """The device of that id, if there is one."""
+        at = self.index.one(id_)
+        return None if at < 0 else Known(id=id_, group=self.groups[at >> 32])
+
+    def device(self, id_: str, *, code: str) -> Known:
         """The device of that id.
 
         Raises:
             BadInput: ``code`` where nobody has registered it.
         """
-        try:
-            return self.devices[id_]
-        except KeyError:
+        found = self.find(id_)
+        if found is None:
             raise BadInput(
                 code,
                 f"device {cut(id_)!r} is not registered; register it with: yiwang devices import",
                 device=cut(id_),
-            ) from None
+            )
+        return found
+
+    def takes(self, id_: str, metric: str) -> bool:
+        """Whether readings of that metric may be sent for that device."""
+        at, column = self.index.one(id_), self.metrics.get(metric, -1)
+        return at >= 0 and column >= 0 and bool(self.place[at >> 32, column] >= 0)
+
+    def slots(self, device: I64, metric: I64 | int) -> tuple[I32, I32]:
+        """Series of devices found in ``index``, -1 where there is none, and their districts; int32 (n,) both.
+
+        Args:
+            device: int64 (n,), -1 for none.
+            metric: column of each or of all, -1 for none.
+        """
+        group = device >> 32
+        place = self.place[group, metric]
+        at = (device & _START) + place
+        known = (device >= 0) & (place >= 0) & (np.asarray(metric) >= 0)
+        if known.all():
+            return self.series[at], self.district[group]
+        at[~known] = -1  # the last one stands for none
+        return self.series[at], self.district[group]
 
     def units_of(self, metric: str) -> str:
         """The units in which a metric may come, for messages; its own first."""
@@ -76,54 +160,123 @@ class Catalogue:
         return ", ".join([found.unit, *sorted(u for u in found.units if u != found.unit)])
 
 
+class Packer:
+    """Packs the devices of a district, a few or many at a time."""
+
+    def __init__(self, district: int) -> None:
+        self._district = district
+        self._ids: list[str] = []
+        self._groups: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._group: list[int] = []
+        self._series: list[int] = []
+        self._ready: list[tuple[bytes, I32, I32]] = []
+
+    def add(self, id_: str, kind: str, metrics: Sequence[str], numbers: Iterable[int]) -> None:
+        """One device with its series."""
+        self._ids.append(id_)
+        self._group.append(self._groups.setdefault((kind, tuple(metrics)), len(self._groups)))
+        self._series.extend(numbers)
+        if len(self._ids) == 10_000:
+            self._pack()
+
+    def part(self, version: int) -> Part:
+        """All that was added."""
+        self._pack()
+        group = np.concatenate([g for _, g, _ in self._ready])
+        return Part(
+            version=version,
+            ids=b"\0".join(ids for ids, _, _ in self._ready if ids),
+            devices=len(group),
+            group=group,
+            groups=tuple(Group(district=self._district, kind=k, metrics=m) for k, m in self._groups),
+            series=np.concatenate([s for _, _, s in self._ready]),
+        )
+
+    def _pack(self) -> None:
+        ids = "\0".join(self._ids).encode()
+        self._ready.append((ids, np.array(self._group, np.int32), np.array(self._series, np.int32)))
+        self._ids, self._group, self._series = [], [], []
+
+
+def pack(district: int, registry: Registry) -> Part:
+    """The devices of a district."""
+    packer = Packer(district)
+    for device in registry.devices:
+        packer.add(
+            device.id, device.kind, [s.metric for s in device.series], [s.number for s in device.series]
+        )
+    return packer.part(registry.version)
+
+
 def build(registries: Mapping[int, Registry], domains: Domains) -> Catalogue:
-    """The catalogue of these registries (district to its whole registry) under these packs.
+    """The catalogue of these registries (district to its whole registry) under these packs."""
+    parts = {number: pack(number, registry) for number, registry in registries.items()}
+    return join(parts, [p for registry in registries.values() for p in registry.places], domains)
+
+
+def join(parts: Mapping[int, Part], places: Iterable[Place], domains: Domains) -> Catalogue:
+    """The catalogue of these districts under these packs.
 
     A series whose metric no pack knows any more has no slot: its readings are rejected with that reason.
     """
-    measures: dict[tuple[str, str], int] = {}
+    columns = {m: i for i, m in enumerate(m for m in domains.metrics if not m.startswith(VIDEO_PREFIX))}
+    units = {u: i for i, u in enumerate(dict.fromkeys(u for m in columns for u in domains.metrics[m].units))}
+    measure = np.full((max(1, len(columns)), max(1, len(units))), -1, np.int32)
     table: list[tuple[float, float, float, float]] = []
-    for metric in domains.metrics.values():
-        if metric.id.startswith(VIDEO_PREFIX):
-            continue
+    for name, column in columns.items():
+        metric = domains.metrics[name]
         for unit, (factor, offset) in metric.units.items():
-            measures[metric.id, unit] = len(table)
+            measure[column, units[unit]] = len(table)
             table.append((factor, offset, metric.lo, metric.hi))
-    slots: dict[str, dict[str, int]] = {metric: {} for metric, _ in measures}
-    place: list[tuple[int, int]] = []
-    devices: dict[str, Device] = {}
-    for number, registry in registries.items():
-        for device in registry.devices:
-            devices[device.id] = device
-            for series in device.series:
-                if series.metric in slots:
-                    slots[series.metric][device.id] = len(place)
-                    place.append((number, series.number))
-    spots = {p.id: p for registry in registries.values() for p in registry.places}
+    if not table:
+        table.append((1.0, 0.0, np.inf, -np.inf))
+    measures = np.array(table, np.float64)
+
+    groups = [group for part in parts.values() for group in part.groups]
+    place = np.full((max(1, len(groups)), max(1, len(columns))), -1, np.int16)
+    for row, group in enumerate(groups):
+        for at, name in enumerate(group.metrics):
+            if name in columns:
+                place[row, columns[name]] = at
+    group_of = _stacked([part.group for part in parts.values()], [len(p.groups) for p in parts.values()])
+    length = np.array([len(g.metrics) for g in groups] or [0])[group_of]
+    start = np.cumsum(length) - length
+    ids = [i for part in parts.values() if part.devices for i in part.ids.split(b"\0")]
+    spots = {p.id: p for p in places}
     zones: dict[str, frozenset[int]] = {}
     for spot in spots.values():
         if spot.zone:
             zones[spot.zone] = zones.get(spot.zone, frozenset()) | {spot.district}
-    places = np.array(place, np.int32).reshape(-1, 2)
-    columns = np.array(table, np.float64).reshape(-1, 4)
     return Catalogue(
-        versions={n: r.version for n, r in registries.items()},
+        versions={n: part.version for n, part in parts.items()},
         domains=domains,
-        devices=devices,
-        slots=slots,
-        district=np.ascontiguousarray(places[:, 0]),
-        series=np.ascontiguousarray(places[:, 1]),
-        measures=measures,
-        factor=np.ascontiguousarray(columns[:, 0]),
-        offset=np.ascontiguousarray(columns[:, 1]),
-        lo=np.ascontiguousarray(columns[:, 2]),
-        hi=np.ascontiguousarray(columns[:, 3]),
+        devices=len(ids),
+        readable=int((place >= 0).sum(1)[group_of].sum()),
+        index=index.build(ids, (group_of << 32) + start),
+        groups=groups,
+        district=np.array([g.district for g in groups] or [0], np.int32),
+        metrics=columns,
+        place=place,
+        series=np.concatenate([*(part.series for part in parts.values()), [-1]]).astype(np.int32),
+        units=units,
+        measure=measure,
+        factor=np.ascontiguousarray(measures[:, 0]),
+        offset=np.ascontiguousarray(measures[:, 1]),
+        lo=np.ascontiguousarray(measures[:, 2]),
+        hi=np.ascontiguousarray(measures[:, 3]),
         places=spots,
         place_lon=np.array([p.lon for p in spots.values()], np.float64),
         place_lat=np.array([p.lat for p in spots.values()], np.float64),
         place_district=np.array([p.district for p in spots.values()], np.int32),
         zones=zones,
     )
+
+
+def _stacked(columns: Sequence[I32], sizes: Sequence[int]) -> I64:
+    """Numbers of several tables as numbers of the tables one behind the other, int64."""
+    begins = np.cumsum([0, *sizes])
+    parts = [column.astype(np.int64) + begin for column, begin in zip(columns, begins.tolist(), strict=False)]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def cut(text: str, limit: int = 80) -> str:

@@ -112,13 +112,13 @@ def _district(row: Event, catalogue: Catalogue) -> int:
             field="image_url",
         )
     device = catalogue.device(row.device, code="event.unknown_device")
-    mine = {s.metric for s in device.series}
+    mine = device.group.metrics
     classes = [c.id for c in catalogue.domains.video.values() if c.metric in mine]
     if row.event_class not in classes:
         can = (
             f"its classes: {', '.join(classes)}"
             if classes
-            else f"it is no camera but {device.kind}; readings go to /v1/readings"
+            else f"it is no camera but {device.group.kind}; readings go to /v1/readings"
         )
         raise BadInput(
             "event.unknown_class",
@@ -133,4 +133,4 @@ def _district(row: Event, catalogue: Catalogue) -> int:
             f"camera {device.id!r}: confidence {what}; it is a number from 0 to 1",
             device=device.id,
         )
-    return device.district
+    return device.group.district

@@ -201,6 +201,21 @@ class Reader(Generic[T]):
         except _FAILURES as error:
             raise self._why(raw, error) from None
 
+    def take(self, raw: bytes, number: int, into: Rows[T]) -> bool:
+        """Add a row of a body, or what is wrong with it; False, and nothing added, where it is no JSON at all."""
+        try:
+            into.rows.append(self._one.decode(raw))
+        except _FAILURES as error:
+            try:
+                msgspec.json.decode(raw, type=msgspec.Raw)
+            except _FAILURES:
+                return False
+            into.rejected.append(Rejected(row=number, error=self._why(raw, error), raw=raw[:_RAW]))
+            return True
+        into.index.append(number)  # type: ignore[union-attr]
+        into.raws.append(raw)  # type: ignore[union-attr]
+        return True
+
     def _why(self, raw: bytes, error: Exception) -> BadInput:
         """What is wrong with a row that is an object, or not even JSON."""
         try:

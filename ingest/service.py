@@ -114,8 +114,8 @@ async def run(
                 return {
                     "ok": True,
                     "run": settings.run,
-                    "devices": len(catalogue.devices),
-                    "series": len(catalogue.series),
+                    "devices": catalogue.devices,
+                    "series": catalogue.readable,
                     "mqtt": mqtt,
                 }
 

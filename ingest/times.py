@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.digits import U64, Mask, all_figures, value
 from yiwang.clock import parse_iso
 from yiwang.columns import I64
 from yiwang.errors import BadInput
@@ -25,6 +26,10 @@ _FIRST = np.arange(np.datetime64("0001-01"), np.datetime64("10000-02")).astype("
 _WIDTHS = frozenset(range(20, 33))
 _MICROS = np.array([100_000, 10_000, 1_000, 100, 10, 1], np.int64)
 _LOCAL = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)(.+)", re.DOTALL)
+
+_MINUTES = 6  # so many different ones of a body are read once each
+_ZEROS = np.uint64(0x3030303030303030)
+_8, _56, _255 = np.uint64(8), np.uint64(56), np.uint64(255)
 
 Bytes = NDArray[np.uint8]
 
@@ -41,6 +46,57 @@ def times_us(texts: Sequence[str]) -> I64:
     for width in widths & _WIDTHS:
         at = [i for i, text in enumerate(texts) if len(text) == width]
         result[at] = _column([texts[i] for i in at], width)
+    return result
+
+
+def column_us(window: U64, width: int) -> I64:
+    """As ``times_us``, of one width and as bytes.
+
+    A body is of few minutes: the minute is read once for all rows that share it, and of the others only seconds
+    and fraction.
+
+    Args:
+        window: the first 32 bytes of each, uint64 (n, 4); what lies beyond the time is not looked at.
+        width: bytes of each time.
+    """
+    n = len(window)
+    if width not in _WIDTHS:
+        return np.full(n, NO_TIME)
+    result = np.full(n, NO_TIME)
+    block = window.view(np.uint8).reshape(n, 32)
+    zulu = block[0, width - 1] == ord("Z")
+    end = width - 1 if zulu else width - 6
+    if n < 32 or end not in (19, *range(21, 27)):
+        return _block(block, width)
+    inside = np.arange(16, 32)
+    figures = ((inside > 16) & (inside < end) & (inside != 19)).astype(np.uint8) * np.uint8(255)
+    fixed = ((inside < width).astype(np.uint8) * np.uint8(255)) & ~figures
+    second, rest = window[:, 2], window[:, 3]
+    masks, shape = fixed.view(np.uint64), block[0, 16:].copy().view(np.uint64)
+    good: Mask = (((second ^ shape[0]) & masks[0]) | ((rest ^ shape[1]) & masks[1])) == 0
+    masks = figures.view(np.uint64)
+    d, e = (second ^ _ZEROS) & masks[0], (rest ^ _ZEROS) & masks[1]
+    good &= all_figures(d) & all_figures(e)
+    v = value((d >> _8) | (e << _56)).view(
+        np.int64
+    )  # two figures of seconds, a 0 for the dot, five of the fraction
+    seconds = v // 1_000_000
+    good &= seconds < 60
+    micros = v * 10 - seconds * 9_000_000 + ((e >> _8) & _255).view(np.int64)
+    left = good
+    for _ in range(_MINUTES):
+        first = int(left.argmax())
+        if not left[first]:
+            break
+        mine = left & (window[:, 0] == window[first, 0]) & (window[:, 1] == window[first, 1])
+        known = int(_block(block[first : first + 1], width)[0])
+        if known != NO_TIME:
+            known -= int(micros[first])
+            result = known + micros if mine.all() else np.where(mine, known + micros, result)
+        left = left & ~mine
+    if not good.all() or left.any():
+        other = np.flatnonzero(left | ~good)
+        result[other] = _block(block[other], width)
     return result
 
 
@@ -79,15 +135,22 @@ def _column(texts: Sequence[str], width: int) -> I64:
         block = np.frombuffer("".join(texts).encode("ascii"), np.uint8).reshape(n, width)
     except UnicodeEncodeError:
         return np.full(n, NO_TIME)
-    if (block[:, -1] == ord("Z")).all():
+    return _block(block, width)
+
+
+def _block(block: Bytes, width: int) -> I64:
+    """Times in the first ``width`` columns of bytes; int64 (n,)."""
+    n, last = len(block), block[:, width - 1]
+    zulu = last == ord("Z")
+    if zulu.all():
         return _read(block, width - 1, np.zeros(n, np.int64))
-    if not (block[:, -1] == ord("Z")).any():
-        return _read(block, width - 6, _zone_s(block[:, -6:])) if width >= 25 else np.full(n, NO_TIME)
-    zulu = block[:, -1] == ord("Z")
+    if not zulu.any():
+        zone = block[:, width - 6 : width]
+        return _read(block, width - 6, _zone_s(zone)) if width >= 25 else np.full(n, NO_TIME)
     result = np.full(n, NO_TIME)
     result[zulu] = _read(block[zulu], width - 1, np.zeros(int(zulu.sum()), np.int64))
     if width >= 25:
-        result[~zulu] = _read(block[~zulu], width - 6, _zone_s(block[~zulu][:, -6:]))
+        result[~zulu] = _read(block[~zulu], width - 6, _zone_s(block[~zulu][:, width - 6 : width]))
     return result
 
 

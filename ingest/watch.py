@@ -86,7 +86,7 @@ class Watch:
         async with self.changed:
             self._catalogue = catalogue
             self.changed.notify_all()
-        _log.info("registry.loaded", devices=len(catalogue.devices), series=len(catalogue.series))
+        _log.info("registry.loaded", devices=catalogue.devices, series=catalogue.readable)
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

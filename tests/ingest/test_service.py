@@ -211,10 +211,10 @@ def test_a_new_device_is_known_without_a_restart(town: Town) -> None:
         watch = Watch(town.dsn, town.topics.schema, DOMAINS, poll_s=3600)
         await watch.start()
         try:
-            assert "WL-7" not in watch.catalogue.slots["water_depth"]
+            assert not watch.catalogue.takes("WL-7", "water_depth")
             async with asyncio.timeout(20), watch.changed:
                 await town.register(device("WL-7", 0, "underpass_water_level", [(0, "water_depth")]))
-                await watch.changed.wait_for(lambda: "WL-7" in watch.catalogue.slots["water_depth"])
+                await watch.changed.wait_for(lambda: watch.catalogue.takes("WL-7", "water_depth"))
         finally:
             await watch.stop()
 
@@ -232,7 +232,7 @@ def test_without_notifications_the_registry_is_asked_now_and_then(town: Town) ->
             watch._connection.terminate()
             async with asyncio.timeout(20), watch.changed:
                 await town.register(device("WL-8", 0, "underpass_water_level", [(0, "water_depth")]))
-                await watch.changed.wait_for(lambda: "WL-8" in watch.catalogue.slots["water_depth"])
+                await watch.changed.wait_for(lambda: watch.catalogue.takes("WL-8", "water_depth"))
         finally:
             await watch.stop()
 
