@@ -10,13 +10,14 @@ from typing import Self
 import uvicorn
 from websockets.asyncio.server import Server
 
-from ws_server import http, life, socket
+from ws_server import figures, http, life, socket
 from ws_server.hub import Hub
 from ws_server.loopback import in_url, listen
 from ws_server.static import Pages, folder
 from ws_server.store import Store
 from yiwang.clock import Clock, SystemClock
 from yiwang.domains import load_rules
+from yiwang.metrics import Metrics
 from yiwang.settings import Settings
 from yiwang.topics import Topics
 
@@ -81,7 +82,9 @@ class Gateway:
         host = in_url(web.getsockname()[0])
         self.http, self.socket = f"{host}:{http_port}", f"{host}:{socket_port}"
         self._server = await socket.start(self.hub, live, origins=socket.origins_of(settings.host, http_port))
-        app = http.application(self.hub, Pages(folder()), socket_port=socket_port)
+        metrics = Metrics("gateway", settings.run, settings.worker)
+        metrics.add("gateway", figures.gateway(self.hub))
+        app = http.application(self.hub, Pages(folder()), metrics, socket_port=socket_port)
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,

@@ -17,6 +17,7 @@ from ws_server.messages import encode
 from ws_server.static import Pages, matches
 from yiwang.clock import MILLISECOND, SECOND
 from yiwang.errors import BadInput, Conflict, NotAllowed, Unavailable, YiwangError
+from yiwang.metrics import Metrics
 
 MOST_POINTS = 5000
 MOST_INCIDENTS = 500
@@ -28,12 +29,13 @@ _STATUS: dict[type[YiwangError], int] = {BadInput: 400, NotAllowed: 403, Conflic
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def application(hub: Hub, pages: Pages, *, socket_port: int) -> ASGIApp:
+def application(hub: Hub, pages: Pages, metrics: Metrics, *, socket_port: int) -> ASGIApp:
     """The whole HTTP side.
 
     Args:
         hub: what is going on.
         pages: the files.
+        metrics: of the process, shown at /metrics.
         socket_port: where the live socket listens.
     """
     api = _Api(hub, socket_port)
@@ -44,6 +46,10 @@ def application(hub: Hub, pages: Pages, *, socket_port: int) -> ASGIApp:
             return await missing(request)
         hub.pages_opened += request.url.path.rpartition(".")[2] == "html" or "." not in request.url.path
         return answer
+
+    async def figures(request: Request) -> Response:
+        body, content_type = metrics.text(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
     async def missing(request: Request) -> Response:
         return _error(404, "http.not_found", f"there is no {request.url.path}", path=request.url.path)
@@ -57,6 +63,7 @@ def application(hub: Hub, pages: Pages, *, socket_port: int) -> ASGIApp:
             Route("/api/readings", api.readings),
             Route("/api/incidents", api.incidents),
             Route("/api/health", api.health),
+            Route("/metrics", figures),
             Route("/api", missing),
             Route("/api/{rest:path}", missing),
             Route("/{path:path}", page),

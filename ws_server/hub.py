@@ -28,7 +28,7 @@ from yiwang.topics import HEADER_INGEST, Topics
 SEND_LIMIT_S = 8.0  # below the time after which a page asks again
 ROUND_S = 0.05  # values go to screens this often at most
 LONGEST_ROUND_S = 1.0
-ROUND_SHARE = 8  # and so rarely that handing them over takes at most one part in so many of the time
+ROUND_SHARE = 4  # and so rarely that handing them over takes at most one part in so many of the time
 STAGE_PERIOD_NS = 60 * SECOND
 
 _log = logs.get("hub")
@@ -97,6 +97,11 @@ class Hub:
         """The session has ended."""
         session.end()
         self._sessions.pop(session, None)
+
+    @property
+    def clients(self) -> int:
+        """Live sockets that are open."""
+        return len(self._sessions)
 
     def post_of(self, key: str) -> Post | None:
         """A post as it is registered now."""
@@ -256,8 +261,8 @@ class Hub:
                 str(d): {"event_ms": _ms(view.event_ns.get(d)), "ingest_ms": _ms(view.ingest_ns.get(d))}
                 for d in view.at
             },
-            "kafka": self._has("kafka"),
-            "database": self._has("database"),
+            "kafka": self.has("kafka"),
+            "database": self.has("database"),
             "ready": view.ready,
         }
 
@@ -276,7 +281,8 @@ class Hub:
             "counts": dict(self.counts),
         }
 
-    def _has(self, service: str) -> bool:
+    def has(self, service: str) -> bool:
+        """Whether a service, kafka or database, is there as far as we have tried."""
         return not any(error.code.startswith(f"{service}.") for error in self.problems.values())
 
 

@@ -94,7 +94,7 @@ QUEUE_LIMIT = _gauge(
 STAGE = _histogram(
     "stage_latency_seconds",
     "From stamps in the messages: ingest (arrival to broker has it), detect (arrival to judged), persist (arrival to "
-    "committed), gateway (decided to handed to the sockets), screen (arrival to drawn, as screens report it)",
+    "committed), gateway (decided to handed to the sockets), values (arrival to the sockets, of newest values)",
     "stage",
     "district",
 )
@@ -168,15 +168,19 @@ PERSIST_WRITE = _histogram("persist_write_seconds", "How long a transaction took
 # ---- gateway ----
 GATEWAY_CLIENTS = _gauge("gateway_clients", "Live sockets that are open")
 GATEWAY_OUTPUTS = _counter("gateway_outputs", "Outputs of the districts taken into the live view")
-GATEWAY_VALUES = _counter("gateway_values", "Newest values taken in for screens")
+GATEWAY_VALUES = _counter("gateway_values", "Readings taken in for screens")
+GATEWAY_DELIVERIES = _counter("gateway_delivered_messages", "Messages handed to live sockets")
 GATEWAY_COALESCED = _counter(
-    "gateway_coalesced_values", "Values that a newer one of the same series replaced before they were sent"
+    "gateway_coalesced_values",
+    "Rounds of values that a screen was too slow for and got together with later ones",
 )
+GATEWAY_DROPPED = _counter(
+    "gateway_dropped_changes",
+    "Changes that waited for a slow screen and were replaced by a snapshot of everything",
+)
+GATEWAY_RESETS = _counter("gateway_snapshots_owed", "How often a screen was that slow")
 GATEWAY_SKIPPED = _counter(
     "gateway_skipped_messages", "Messages of telemetry left out for screens because the gateway was behind"
-)
-GATEWAY_RESETS = _counter(
-    "gateway_snapshots_owed", "How often a screen was too slow for changes and was given everything anew"
 )
 GATEWAY_LAG = _gauge(
     "gateway_lag_messages", "Outputs of the district that are not in the live view yet", "district"

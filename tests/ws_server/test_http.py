@@ -10,6 +10,7 @@ from tests.ws_server.bodies import hub
 from ws_server.http import application, policy
 from ws_server.hub import Hub
 from ws_server.static import Pages
+from yiwang.metrics import Metrics
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ async def web(made: Hub, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A browser of sorts, at the gateway's own address."""
     (tmp_path / "console.html").write_text("<!doctype html><title>值班</title>", encoding="utf-8")
     (tmp_path / "page.js").write_text("export {}")
-    transport = httpx.ASGITransport(application(made, Pages(tmp_path), socket_port=4321))
+    transport = httpx.ASGITransport(
+        application(made, Pages(tmp_path), Metrics("gateway", "live"), socket_port=4321)
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420") as client:
         yield client
 

@@ -179,6 +179,7 @@ def _write_settings(where: "Services", run: str, ingest_port: int) -> Path:
     """A file for other terminals to read in, so that ``yiwang`` there speaks to this city; for its owner only."""
     note = where.folder / "env"
     given = {"KAFKA": where.kafka, "DATABASE": where.database, "RUN": run, "INGEST_PORT": str(ingest_port)}
+    given["DATA"] = str(where.folder.absolute())  # where the processes are announced
     note.unlink(missing_ok=True)
     note.touch(mode=0o600)
     note.write_text("".join(f"export YIWANG_{k}={shlex.quote(v)}\n" for k, v in given.items()), "utf-8")
