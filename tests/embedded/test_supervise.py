@@ -75,6 +75,47 @@ def test_a_killed_child_comes_back(supervisor: Supervisor, events: Events) -> No
     assert ("worker", "crashed") in events.seen
 
 
+LIVELY = "import time; print('up', flush=True)\nwhile True: time.sleep(0.05)"
+
+
+def test_a_child_that_gives_no_sign_of_life_is_ended_and_comes_back(
+    supervisor: Supervisor, events: Events
+) -> None:
+    """A stopped process can do nothing for itself: it is named, ended by force, counted and started again."""
+    supervisor.start(Child(name="worker", argv=python(LIVELY), ready=READY, silent_s=0.4))
+    supervisor.start(Child(name="other", argv=python(LIVELY), ready=READY, silent_s=0.4))
+    first = supervisor.pid("worker")
+    supervisor.kill("worker", signal.SIGSTOP)
+    supervisor.wait_for_restart("worker", 1)
+    assert supervisor.pid("worker") != first
+    assert (supervisor.silences("worker"), supervisor.restarts("worker")) == (1, 1)
+    assert (supervisor.silences("other"), supervisor.restarts("other")) == (0, 0)
+    told = [event for name, event in events.seen if name == "worker"]
+    assert told[-3:] == ["silent", "crashed", "restarted"]
+
+
+def test_a_child_that_works_without_waking_up_is_alive(supervisor: Supervisor) -> None:
+    """A long computation is not silence; an idle child without a limit is left alone too."""
+    busy = "print('up', flush=True)\nwhile True: pass"
+    supervisor.start(Child(name="busy", argv=python(busy), ready=READY, silent_s=0.6))
+    supervisor.start(Child(name="idle", argv=python(FOREVER), ready=READY))
+    supervisor.start(Child(name="stuck", argv=python(FOREVER), ready=READY, silent_s=1.0))
+    supervisor.wait_for_restart("stuck", 1)
+    assert supervisor.restarts("idle") == 0
+    assert supervisor.silences("busy") == 0
+
+
+def test_one_child_can_be_ended_for_good(supervisor: Supervisor, events: Events) -> None:
+    """It is not started again, and its name is free."""
+    supervisor.start(Child(name="worker", argv=python(FOREVER), ready=READY))
+    pid = supervisor.pid("worker")
+    supervisor.end("worker")
+    assert not alive(pid)
+    assert events.seen[-1] == ("worker", "stopped")
+    supervisor.start(Child(name="worker", argv=python(FOREVER), ready=READY))
+    assert supervisor.pid("worker") != pid
+
+
 def test_a_hopeless_child_is_given_up_with_its_last_words(supervisor: Supervisor) -> None:
     """A child that keeps ending is restarted only so often, then whoever waits gets its log."""
     supervisor.start(Child(name="broken", argv=python("print('no such table'); raise SystemExit(3)")))

@@ -7,12 +7,10 @@ import pytest
 from streams import direct
 from streams.machine import DistrictMachine
 from streams.partition import Partition
-from streams.progress import STALLED_S, Progress
 from tests.streams.world import T0, command, cut, lively, opening, resolve
 from yiwang import frames
 from yiwang.codec import encode
 from yiwang.columns import Readings
-from yiwang.errors import Conflict
 from yiwang.model import Acknowledge, CommandResult, Tick
 
 
@@ -52,17 +50,3 @@ def test_nobody_can_have_seen_more_of_the_feed_than_we_have() -> None:
     partition = Partition(DistrictMachine(0))
     partition.take_command(0, encode(command(1, Acknowledge(incident="I-x"), seen_feed=10**15)), 0)
     assert isinstance(partition.work().emissions[-1].output.body, CommandResult)
-
-
-def test_a_worker_that_stands_still_before_waiting_messages_is_named() -> None:
-    """Not one that has nothing to do, and not one that moves."""
-    progress = Progress("district 3")
-    assert progress.look((5, 0), (9, 0), 0.0)
-    assert not progress.look((5, 0), (9, 0), STALLED_S)
-    assert progress.look((6, 0), (9, 0), STALLED_S + 1)
-    assert progress.look((9, 0), (9, 0), STALLED_S + 2)
-    assert not progress.look((9, 0), (9, 0), 10 * STALLED_S)
-    progress.look((9, 0), (9, 1), 10 * STALLED_S + 1)
-    with pytest.raises(Conflict, match="district 3 has stood") as caught:
-        progress.look((9, 0), (9, 1), 11 * STALLED_S + 2)
-    assert caught.value.code == "streams.stalled"

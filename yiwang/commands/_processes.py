@@ -13,6 +13,8 @@ from yiwang.settings import Settings
 
 Say = Callable[[str, str], None]
 _READY = LogLine(pattern=r'^\{"ready"')
+SILENT_S = 20.0
+"""All our processes have an event loop with timers of a second or less; one that is silent for so long is stuck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,12 @@ def child(
         **{f"YIWANG_{key.upper()}": str(value) for key, value in settings.items()},
     }
     return Child(
-        name=name, argv=[sys.executable, "-m", "yiwang", *arguments], env=env, ready=_READY, ready_limit_s=60
+        name=name,
+        argv=[sys.executable, "-m", "yiwang", *arguments],
+        env=env,
+        ready=_READY,
+        ready_limit_s=60,
+        silent_s=SILENT_S,
     )
 
 

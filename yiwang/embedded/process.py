@@ -124,6 +124,20 @@ def stop(child: subprocess.Popen[bytes], first: int = signal.SIGTERM, grace_s: f
         child.wait()
 
 
+def signs_of_life(pid: int) -> bytes:
+    """Something that differs from one look to the next while a process' main thread works or ever wakes up.
+
+    Its CPU time, and how often it has waited and gone on; a stopped or stuck process gives the same each time. Empty
+    where there is no such process.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
+        times = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[11:13]
+    except OSError:
+        return b""
+    return b" ".join([*times, *(line for line in lines if b"ctxt_switches" in line)])
+
+
 def tail(path: Path, lines: int = 20) -> str:
     """The last ``lines`` lines of a text file, empty where it cannot be read."""
     try:

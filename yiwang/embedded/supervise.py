@@ -1,4 +1,8 @@
-"""Our own processes: started in order, watched, restarted, stopped in reverse order, none left behind."""
+"""Our own processes: started in order, watched, restarted, stopped in reverse order, none left behind.
+
+A child that has ended is started again at once. One that is there but gives no sign of life (stopped, or waiting for
+something that never comes) is ended by force and started again; see ``Child.silent_s``.
+"""
 
 import os
 import re
@@ -18,11 +22,12 @@ from typing import Self
 from yiwang.embedded import process
 from yiwang.errors import BadInput, Unavailable
 
-# Told (name, event, detail); events: started, ready, crashed, restarted, gave_up, stopped.
+# Told (name, event, detail); events: started, ready, silent, crashed, restarted, gave_up, stopped.
 OnEvent = Callable[[str, str, str], None]
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 5.0
 WINDOW_S = 60.0
+LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,9 @@ class Child:
         ready: what to wait for after the first start; None does not wait.
         ready_limit_s: how long to wait for it.
         grace_s: how long it may take to end after SIGTERM.
+        silent_s: a child whose main thread has neither worked nor woken up for so long is ended by force and started
+            again. For programs that always have something to do, such as an event loop with a timer of a second;
+            None for all others.
     """
 
     name: str
@@ -61,6 +69,7 @@ class Child:
     ready: Ready | None = None
     ready_limit_s: float = 30.0
     grace_s: float = 10.0
+    silent_s: float | None = None
 
 
 class _Running:
@@ -72,8 +81,10 @@ class _Running:
         self.log_start = 0
         self.process: subprocess.Popen[bytes]
         self.restarts = 0
+        self.silences = 0
         self.recent: deque[float] = deque()
         self.watcher: threading.Thread | None = None
+        self.ending = threading.Event()
         self.spawn()
 
     def spawn(self) -> None:
@@ -81,6 +92,28 @@ class _Running:
         self.process = process.spawn(
             self.spec.argv, log=self.log, env={**os.environ, **self.spec.env}, death_signal=signal.SIGKILL
         )
+
+    def wait(self, told: Callable[[str], None], stopping: threading.Event) -> int:
+        """Wait for the child's end, which silence brings about; ``told`` hears why. Returns the exit status."""
+        silent_s = self.spec.silent_s
+        if silent_s is None:
+            return self.process.wait()
+        look_s = min(LOOK_S, silent_s / 4)
+        life, looks = (
+            b"",
+            0,
+        )  # looks in a row are counted, not time: we may have stood still together with the child
+        while True:
+            try:
+                return self.process.wait(look_s)
+            except subprocess.TimeoutExpired:
+                before, life = life, process.signs_of_life(self.process.pid)
+                looks = looks + 1 if life == before and not stopping.is_set() else 0
+                if looks * look_s >= silent_s:
+                    self.silences += 1
+                    told(f"no sign of life for {silent_s:g} s, ended by force")
+                    self.process.kill()
+                    looks = 0
 
     def is_ready(self) -> bool:
         ready = self.spec.ready
@@ -204,6 +237,21 @@ class Supervisor:
         with self._changed:
             return self._children[name].restarts
 
+    def silences(self, name: str) -> int:
+        """How often a child was restarted because it gave no sign of life."""
+        with self._changed:
+            return self._children[name].silences
+
+    def end(self, name: str) -> None:
+        """Stop one child in order and forget it."""
+        with self._changed:
+            running = self._children.pop(name)
+            running.ending.set()
+        process.stop(running.process, signal.SIGTERM, running.spec.grace_s)
+        if running.watcher is not None:
+            running.watcher.join()
+        self._on_event(name, "stopped", f"exit status {running.process.returncode}")
+
     def log_tail(self, name: str, lines: int = 20) -> str:
         """A child's last log lines."""
         return process.tail(self._logs / f"{name}.log", lines)
@@ -238,8 +286,8 @@ class Supervisor:
         """Thread of one child: wait for its end, restart it, until told to stop or until it is hopeless."""
         name = running.spec.name
         while True:
-            status = running.process.wait()
-            if self._stopping.is_set():
+            status = running.wait(lambda why: self._on_event(name, "silent", why), self._stopping)
+            if self._stopping.is_set() or running.ending.is_set():
                 return
             self._on_event(name, "crashed", f"exit status {status}")
             now = time.monotonic()
@@ -254,7 +302,7 @@ class Supervisor:
             if self._stopping.wait(backoff_s):
                 return
             with self._changed:
-                if self._stopping.is_set():
+                if self._stopping.is_set() or running.ending.is_set():
                     return
                 try:
                     running.spawn()
