@@ -1,7 +1,9 @@
 """Kafka to hub: what the districts say (``outputs``), and telemetry with event time (``feed``).
 
-Two consumers, so that what the districts say never waits behind telemetry. Neither is in a group: every
-gateway reads everything, from where it wants.
+Two consumers with connections of their own, so that what the districts say never waits behind telemetry: the one of
+the feed lets everybody else have a turn after every message. Far behind, it goes on at the end of the feed, for only
+the newest values are shown; outputs are never left out. Neither is in a group: every gateway reads everything, from
+where it wants.
 """
 
 import asyncio
@@ -15,13 +17,16 @@ from ws_server.store import Live
 from ws_server.view import RING
 from yiwang import codec, frames, logs
 from yiwang.broker import ensure_topics, start_consumer
+from yiwang.clock import SECOND
 from yiwang.errors import BadInput
 from yiwang.fencing import Fence
 from yiwang.model import RegistryChange, RulesChange, Tick
 from yiwang.topics import HEADER_AGENT, HEADER_INGEST
 
 FEED_BACK = 50  # messages of each feed read again at the start, to know the time and some values at once
-FEED_LAG = 2000  # messages; further behind, telemetry for screens is skipped
+FEED_LAG = 500  # messages; further behind, telemetry for screens is skipped
+FEED_LAG_NS = 2 * SECOND  # or if it is as old as that when it comes, and more than a handful wait
+HANDFUL = 10
 
 _log = logs.get("intake")
 _Part = Any  # Any: aiokafka publishes no types; a TopicPartition
@@ -125,13 +130,18 @@ async def keep_feed(hub: Hub) -> None:
             for part, records in batch.items():
                 for record in records:
                     _message(hub, part.partition, record.value)
-                await asyncio.sleep(0)  # let the writers send
-                behind = (consumer.highwater(part) or 0) - records[-1].offset
-                if behind > FEED_LAG:
+                    await asyncio.sleep(0)  # outputs and writers first
+                behind = (consumer.highwater(part) or 0) - records[-1].offset - 1
+                if _is_far(hub, part.partition, behind):
                     hub.skipped += behind
                     await consumer.seek_to_end(part)
     finally:
         await consumer.stop()
+
+
+def _is_far(hub: Hub, district: int, behind: int) -> bool:
+    age_ns = hub.clock.now_ns() - hub.view.ingest_ns.get(district, hub.clock.now_ns())
+    return behind > FEED_LAG or (behind > HANDFUL and age_ns > FEED_LAG_NS)
 
 
 def _message(hub: Hub, district: int, payload: bytes) -> None:

@@ -251,6 +251,18 @@ async def test_before_the_run_is_known_a_client_is_asked_to_come_again(made: Hub
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "database.unavailable")
 
 
+async def test_what_is_said_leaves_at_once(made: Hub) -> None:
+    """Nagle's algorithm would keep a small message back until the one before is acknowledged, 40 ms."""
+    listener = listen("127.0.0.1", 0, "test")
+    server = await socket.start(made, listener, origins=[])
+    async with connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/", compression=None):
+        (line,) = server.connections
+        accepted = line.transport.get_extra_info("socket")
+        assert accepted.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY)
+    server.close()
+    await server.wait_closed()
+
+
 async def test_a_session_that_ends_is_forgotten(made: Hub, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that kept every session would grow for ever."""
     left = asyncio.Event()
