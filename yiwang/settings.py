@@ -51,13 +51,39 @@ class Settings(BaseSettings):
     mqtt_topics: tuple[str, ...] = Field(("city/+/+",), description="MQTT topic filters to subscribe to")
     mqtt_mapping: Path | None = Field(None, description="YAML that maps MQTT topics and payloads to readings")
     frame_ms: int = Field(
-        20, ge=1, le=1000, description="a frame leaves after this many milliseconds at the latest"
+        50, ge=1, le=1000, description="a frame leaves after this many milliseconds; sooner under light load"
     )
-    frame_rows: int = Field(5000, ge=1, le=200_000, description="a frame leaves with this many readings")
+    frame_rows: int = Field(40_000, ge=1, le=200_000, description="a frame never has more readings than this")
     body_limit: int = Field(8 * 1024 * 1024, ge=1024, description="largest HTTP body taken by ingest, bytes")
     future_limit_s: float = Field(60.0, gt=0, description="a time further ahead than this is a clock fault")
     past_limit_s: float = Field(
         30 * 86400.0, gt=0, description="a time further back than this is a clock fault"
+    )
+    inflight_mb: int = Field(
+        256,
+        ge=1,
+        description="HTTP bodies that ingest works on at once, MB unpacked; beyond, 503 ingest.busy",
+    )
+    rate_limit: float = Field(
+        0.0,
+        ge=0,
+        description="readings a second that ingest takes of one source (client address, MQTT topic); 0: any",
+    )
+    rate_limit_device: float = Field(
+        0.0, ge=0, description="readings a second that ingest takes of one series of a device; 0: any"
+    )
+    rate_limit_bad: float = Field(
+        100.0, ge=0, description="rows a second of one source that are kept as dead letters; 0: any"
+    )
+    spool: Path | None = Field(
+        None,
+        description="folder where ingest keeps what it accepts while Kafka is away; none: spool below data",
+    )
+    spool_mb: int = Field(
+        1024, ge=0, description="what the spool may hold, MB; 0: no spool, senders are told to wait"
+    )
+    spool_after_s: float = Field(
+        1.0, gt=0, description="Kafka is taken to be away when it has not answered for so long"
     )
     snapshot_s: float = Field(1.0, gt=0, description="interval of state snapshots")
     worker: str = Field("", description="name of this streams worker, for static group membership")
