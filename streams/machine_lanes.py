@@ -266,7 +266,7 @@ class Lane:
                 continue
             for one in part[np.argsort(positions[part], kind="stable")].tolist():
                 try:
-                    found.append(self.detector.step(self.state, _pick(r, np.array([one]))))
+                    found.append(self.detector.step(self.state, pick(r, np.array([one]))))
                 except Exception as error:  # noqa: BLE001  as above
                     failures[zone] = Failure(int(positions[one]), zone, type(error).__name__, str(error))
                     break
@@ -319,7 +319,7 @@ class Lane:
         self._leave_out()
 
     def _try(self, r: Round, part: I64) -> FindingColumns | None:
-        sub = _pick(r, part)
+        sub = pick(r, part)
         before = _take(self.state, sub.series)
         try:
             return self.detector.step(self.state, sub)
@@ -382,7 +382,7 @@ class Lane:
         return {
             "id": self.entry.id,
             "out": sorted(self.out),
-            "open": msgspec.to_builtins(list(self.open.values())),
+            "open": list(self.open.values()),
         }
 
     def restore(
@@ -424,8 +424,11 @@ def ended(finding: Finding, t_ns: int, rules: str) -> Finding:
     return replace(finding, level=0, t_ns=max(t_ns, finding.t_ns), version=rules)
 
 
-def _pick(r: Round, part: I64) -> Round:
-    return Round(series=r.series[part], t_ns=r.t_ns[part], value=r.value[part], quality=r.quality[part])
+def pick(r: Round, part: I64) -> Round:
+    """Some readings of a round."""
+    return Round(
+        series=r.series[part], t_ns=r.t_ns[part], value=r.value[part], quality=r.quality[part], clean=r.clean
+    )
 
 
 def _take(state: State, rows: I64 | I32) -> State:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from detectors.rounds import NEVER, cut
-from streams.machine_lanes import Failure, Lane, ended
+from detectors.rounds import NEVER, deal
+from streams.machine_lanes import Failure, Lane, ended, pick
+from streams.machine_parts import Part, Parts
 from streams.machine_rules import Rulebook
 from yiwang.book import NO_PAIR, Book
 from yiwang.columns import I32, I64, FindingColumns, Readings, Round
@@ -49,23 +50,29 @@ class Watch:
 
     def batch(self, batch: Readings, now_ns: int, image_url: str = "") -> list[tuple[int, Said]]:
         """Readings in order of arrival; what is said of them, with the position of the reading that caused it."""
-        where = self._usable(batch)
-        series, t_ns = batch.series[where], batch.t_ns[where]
-        late, rounds = cut(series, t_ns, self.newest)
-        if late.any():
-            self.wait("feed.late", series[late].tolist())
+        usable = self._usable(batch)
+        if usable is not None:
+            batch = _pick(batch, usable)
+        if len(batch) == 0:
+            return []
+        series, t_ns = batch.series, batch.t_ns
+        dealt = deal(series, t_ns, self.newest)
+        if len(dealt.late):
+            self.wait("feed.late", series[dealt.late].tolist())
+        parts = Parts(batch, dealt, usable)
+        self.newest[parts.series] = (
+            parts.t_ns
+        )  # of a series that occurs more than once the last is the newest
+        with_late = parts
+        if len(dealt.late):
+            turn = np.arange(len(series))  # by arrival nothing is late
+            with_late = Parts(batch, deal(series, turn, np.full(len(self.newest), NEVER)), usable)
         hits: list[Hit] = []
         failed: dict[tuple[int, str], Failure] = {}
-        concerned = self._concerned(series)
-        plain = [at for at in concerned if not self.lanes[at].kind.wants_late]
-        for order in rounds:
-            self.newest[series[order]] = t_ns[order]
-            self._round(batch, where[order], hits, failed, plain)
-        if len(plain) < len(concerned):
-            late_too = [at for at in concerned if self.lanes[at].kind.wants_late]
-            turn = np.arange(len(series))  # by arrival nothing is late
-            for order in cut(series, turn, np.full(len(self.newest), NEVER))[1]:
-                self._round(batch, where[order], hits, failed, late_too)
+        for at in self._concerned(series):
+            lane = self.lanes[at]
+            part = (with_late if lane.kind.wants_late else parts).of(lane)
+            self._give(at, lane, part, hits, failed)
         if not hits and not failed:
             return []
         return self._found(hits, failed, now_ns, image_url)
@@ -87,54 +94,55 @@ class Watch:
             if not any(lane.share(other) for other in others):
                 others.append(lane)
 
-    def _usable(self, batch: Readings) -> I64:
-        """Positions of the readings whose series is registered."""
+    def _usable(self, batch: Readings) -> I64 | None:
+        """Positions of the readings whose series is registered; ``None`` for all."""
         series = batch.series
+        if len(series) == 0:
+            return None
+        if series.min() >= 0 and series.max() < self.book.size and self.book.pair.take(series).all():
+            return None
         inside = (series >= 0) & (series < self.book.size)
         inside[inside] = self.book.pair[series[inside]] != NO_PAIR
-        if not inside.all():
-            self.wait("feed.unknown_series", series[~inside].tolist())
+        self.wait("feed.unknown_series", series[~inside].tolist())
         return np.flatnonzero(inside)
 
-    def _round(
-        self,
-        batch: Readings,
-        positions: I64,
-        hits: list[Hit],
-        failed: dict[tuple[int, str], Failure],
-        lanes: list[int],
+    def _give(
+        self, at: int, lane: Lane, part: Part, hits: list[Hit], failed: dict[tuple[int, str], Failure]
     ) -> None:
-        """Give each of the lanes its part of a round; ``positions`` are those of its readings in the batch."""
-        series = batch.series[positions]
-        for at in lanes:
-            lane = self.lanes[at]
-            rows = lane.rows(series)
-            mine = (rows >= 0).nonzero()[0]
-            for (other, zone), failure in failed.items():
-                if other == at:  # of that zone only what came before the failure
-                    before = positions[mine] < failure.position
-                    mine = mine[before | (lane.zone[rows[mine]] != self.book.zone_code(zone))]
-            if len(mine) == 0:
-                continue
-            if len(mine) == len(rows):
-                at_positions = positions
-            else:
-                rows, at_positions = rows[mine], positions[mine]
-            found, failures = lane.step(
-                Round(
-                    series=rows,
-                    t_ns=batch.t_ns[at_positions],
-                    value=lane.seen(rows, batch.value[at_positions]),
-                    quality=batch.quality[at_positions],
-                ),
-                at_positions,
-            )
-            for failure in failures:
-                failed[at, failure.zone] = failure  # it came before the one that may be known already
+        """Give a lane its rounds, large ones in pieces that a processor's cache holds."""
+        mine: list[Failure] = []
+        for r, positions in part.rounds():
+            if mine:
+                r, positions = self._before(lane, r, positions, mine)
+                if len(positions) == 0:
+                    continue
+            found, failures = lane.step(r, positions)
+            if failures:
+                # of a zone that failed before it came before the one that was known
+                new = {failure.zone for failure in failures}
+                mine = [failure for failure in mine if failure.zone not in new] + failures
             if len(found):
-                by_row = np.argsort(rows)
-                caused = at_positions[by_row[np.searchsorted(rows, found.series, sorter=by_row)]]
+                rows = r.series
+                if (rows[1:] > rows[:-1]).all():
+                    caused = positions[np.searchsorted(rows, found.series)]
+                else:
+                    by_row = np.argsort(rows)
+                    caused = positions[by_row[np.searchsorted(rows, found.series, sorter=by_row)]]
                 hits += [(p, at, found, i) for i, p in enumerate(caused.tolist())]
+        for failure in mine:
+            failed[at, failure.zone] = failure
+
+    def _before(self, lane: Lane, r: Round, positions: I64, failures: list[Failure]) -> tuple[Round, I64]:
+        """Of zones that failed only what came before."""
+        keep = np.ones(len(positions), np.bool_)
+        for failure in failures:
+            keep &= (positions < failure.position) | (
+                lane.zone[r.series] != self.book.zone_code(failure.zone)
+            )
+        mine = np.flatnonzero(keep)
+        if len(mine) == len(positions):
+            return r, positions
+        return pick(r, mine), positions[mine]
 
     def _found(
         self, hits: list[Hit], failed: dict[tuple[int, str], Failure], now_ns: int, image_url: str
@@ -264,3 +272,12 @@ class Watch:
         """Findings that end because nobody watches their series any more."""
         assert self.rulebook is not None  # findings come of rules
         return [ended(finding, now_ns, self.rulebook.rules.version) for finding in findings]
+
+
+def _pick(batch: Readings, where: I64) -> Readings:
+    return Readings(
+        series=batch.series[where],
+        t_ns=batch.t_ns[where],
+        value=batch.value[where],
+        quality=batch.quality[where],
+    )

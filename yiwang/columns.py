@@ -78,12 +78,14 @@ class Round:
         t_ns: int64 (k,), newer than the series' previous reading.
         value: float64 (k,), may hold NaN.
         quality: uint8 (k,).
+        clean: whether it is known that all values are finite and no reading is SUSPECT, so that nobody need look.
     """
 
     series: I32
     t_ns: I64
     value: F64
     quality: U8
+    clean: bool = False
 
     def __len__(self) -> int:
         return len(self.series)
