@@ -1,29 +1,43 @@
 """Into Kafka: readings packed into frames, single messages between them, each answered when Kafka has it.
 
-One lane a district. A lane seals its open frame when it is old or large enough, hands frames and messages to
-the producer strictly in the order in which they were given, and resolves the callers' futures when the broker
-has acknowledged. What is not acknowledged in time fails its callers with ``kafka.unavailable``; the producer may
-still deliver it later, so a caller that sends again gets at least once (the machine counts repeats as late).
+One lane a district. A lane hands frames and messages to the producer strictly in the order in which they were
+given, and resolves the callers' futures when the broker has acknowledged. What is not acknowledged in time fails
+its callers with ``kafka.unavailable``; the producer may still deliver it later, so a caller that sends again gets
+at least once (the machine counts repeats as late).
+
+Age and size of a frame follow the load. A lane with nothing under way seals its frame after ``SOON_S``, so that under
+light load a reading leaves at once; but all lanes together make only ``EARLY_PER_S`` such frames, for each frame
+costs every reader of the feed the same whatever is in it. The others wait until they are ``frame_ms`` old or full. While
+two messages of the lane are under way a third would only wait in the producer, so the frame stays open and grows
+until one is acknowledged: a broker, or a machine, that has too much to do gets fewer and larger frames.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from yiwang import codec, frames
-from yiwang.clock import Clock
+from yiwang.clock import SECOND, Clock
 from yiwang.columns import Readings
 from yiwang.errors import Unavailable
-from yiwang.frames import Frame
+from yiwang.latency import Latency
 from yiwang.model import FeedMessage
 from yiwang.topics import HEADER_INGEST, Topics
 
 DELIVER_S = 10.0
 BUFFER_ROWS = 400_000  # 8 MB of packed readings a district
+SOON_S = 0.003
+"""A frame of a lane with nothing under way leaves when it is so old."""
+EARLY_PER_S, EARLY_BURST = 100.0, 20.0
+"""Frames of all lanes that leave before they are ``frame_ms`` old or full."""
+UNDER_WAY = 2
+"""With so many messages unacknowledged a lane seals nothing but full frames, …"""
+LONGEST_S = 1.0
+"""… or those that are so old: their callers' time runs."""
 
 
 class Producer(Protocol):
@@ -43,14 +57,18 @@ class Totals:
     Attributes:
         rows: readings acknowledged by Kafka.
         messages: Kafka messages acknowledged, frames included.
+        frames: frames acknowledged; ``rows / frames`` is how large they are.
         failed_rows: readings whose callers were told ``kafka.unavailable``; messages count as one.
         last_ack_ns: wall-clock ns from the oldest reading's ingest to the last acknowledgement.
+        latency: from the oldest reading's ingest to the acknowledgement, by district.
     """
 
     rows: int = 0
     messages: int = 0
+    frames: int = 0
     failed_rows: int = 0
     last_ack_ns: int = 0
+    latency: dict[int, Latency] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +84,8 @@ class _Item:
     """One Kafka message: an open or sealed frame, or a single message."""
 
     ingest_ns: int
-    deadline: float  # on the loop's clock
+    began: float  # on the loop's clock, as the deadline
+    deadline: float
     rows: int = 0
     parts: list[Readings] = field(default_factory=list)
     payload: bytes = b""  # of a single message; a frame is encoded when it is sent
@@ -85,6 +104,7 @@ class _Lane:
     queue: deque[_Item] = field(default_factory=deque)
     unacknowledged: set[_Item] = field(default_factory=set)
     rows: int = 0  # open, queued and unacknowledged
+    under_way: int = 0  # messages queued and unacknowledged
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     room: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # first come, first served when the lane is full
@@ -98,7 +118,7 @@ class Feeder:
         producer: a started producer that keeps the order within a partition (``yiwang.broker``).
         topics: of the run.
         clock: the wall clock; only for ``totals``.
-        frame_ms: a frame leaves when its first reading has waited this long.
+        frame_ms: a frame leaves when its first reading has waited this long, unless the broker lags behind.
         frame_rows: a frame leaves with this many readings and never has more.
         deliver_s: what is not acknowledged by then fails its callers.
         buffer_rows: a district with this many readings under way makes its callers wait (``deliver_s`` at most).
@@ -119,9 +139,11 @@ class Feeder:
         self._topic = topics.feed
         self._clock = clock
         self._frame_s = frame_ms / 1000
+        self._soon_s = min(SOON_S, self._frame_s)
+        self._early, self._early_at = EARLY_BURST, 0.0
         self._frame_rows = min(frame_rows, frames.MAX_ROWS)
         self._deliver_s = deliver_s
-        self._buffer_rows = buffer_rows
+        self.buffer_rows = buffer_rows
         self._lanes: dict[int, _Lane] = {}
         self._failure: Unavailable | None = None
         self.totals = Totals()
@@ -140,13 +162,27 @@ class Feeder:
         Raises:
             Unavailable: ``kafka.unavailable``, here when the buffer stays full, else from the future.
         """
-        lane = self._lane(district)
-        await self._room(lane)
+        return await self.batches({district: batch}, ingest_ns=ingest_ns)
+
+    async def batches(self, batches: Mapping[int, Readings], *, ingest_ns: int) -> "asyncio.Future[None]":
+        """Hand over batches of several districts at once; one future for all of them.
+
+        Args, Returns, Raises: as ``readings``. Of what is handed over when it raises, some may arrive.
+        """
         call = self._call()
-        self._count(lane, len(batch))
-        for part in _slices(batch, self._frame_rows - (lane.open.rows if lane.open else 0), self._frame_rows):
-            self._append(lane, part, call, ingest_ns)
-        if call.left == 0:  # an empty batch
+        for district, batch in batches.items():
+            lane = self._lane(district)
+            if not lane.room.is_set() or lane.turn.locked():
+                await self._room(lane)
+            self._count(lane, len(batch))
+            room = self._frame_rows - (lane.open.rows if lane.open else 0)
+            if len(batch) <= room:
+                if len(batch):
+                    self._append(lane, batch, call, ingest_ns)
+            else:
+                for part in _slices(batch, room, self._frame_rows):
+                    self._append(lane, part, call, ingest_ns)
+        if call.left == 0 and not call.future.done():  # nothing in them
             call.future.set_result(None)
         return call.future
 
@@ -156,7 +192,8 @@ class Feeder:
         Args, Returns, Raises: as ``readings``.
         """
         lane = self._lane(district)
-        await self._room(lane)
+        if not lane.room.is_set() or lane.turn.locked():
+            await self._room(lane)
         self._seal(lane)
         call = self._call()
         call.left = 1
@@ -166,6 +203,10 @@ class Feeder:
         self._count(lane, 1)
         self._enqueue(lane, item)
         return call.future
+
+    def waiting(self) -> dict[int, int]:
+        """Readings under way, by district; ``buffer_rows`` is where callers begin to wait."""
+        return {district: lane.rows for district, lane in self._lanes.items()}
 
     async def flush(self) -> None:
         """Send every open frame and wait until all that was handed over is acknowledged.
@@ -226,19 +267,17 @@ class Feeder:
         return lane
 
     async def _room(self, lane: _Lane) -> None:
-        if lane.room.is_set() and not lane.turn.locked():
-            return
         try:
             async with asyncio.timeout(self._deliver_s), lane.turn:
                 await lane.room.wait()
         except TimeoutError:
             raise self._unavailable(
-                f"the buffer of district {lane.district} ({self._buffer_rows} readings) stays full"
+                f"the buffer of district {lane.district} ({self.buffer_rows} readings) stays full"
             ) from None
 
     def _count(self, lane: _Lane, rows: int) -> None:
         lane.rows += rows
-        if lane.rows >= self._buffer_rows:
+        if lane.rows >= self.buffer_rows:
             lane.room.clear()
 
     def _call(self) -> _Call:
@@ -247,20 +286,51 @@ class Feeder:
         return _Call(future, 0)
 
     def _item(self, ingest_ns: int) -> _Item:
-        return _Item(ingest_ns, asyncio.get_running_loop().time() + self._deliver_s)
+        now = asyncio.get_running_loop().time()
+        return _Item(ingest_ns, now, now + self._deliver_s)
 
     def _append(self, lane: _Lane, part: Readings, call: _Call, ingest_ns: int) -> None:
-        if lane.open is None:
-            lane.open = self._item(ingest_ns)
-            lane.sealer = asyncio.get_running_loop().call_later(self._frame_s, self._seal, lane)
         item = lane.open
-        item.ingest_ns = min(item.ingest_ns, ingest_ns)
+        if item is None:
+            item = lane.open = self._item(ingest_ns)
+            self._look_again(lane, item.began + self._soon_s)
+        elif ingest_ns < item.ingest_ns:
+            item.ingest_ns = ingest_ns
         item.parts.append(part)
         item.rows += len(part)
         item.calls.append(call)
         call.left += 1
         if item.rows >= self._frame_rows:
             self._seal(lane)
+
+    def _look_again(self, lane: _Lane, when: float) -> None:
+        if lane.sealer:
+            lane.sealer.cancel()
+        lane.sealer = asyncio.get_running_loop().call_at(when, self._look, lane)
+
+    def _look(self, lane: _Lane) -> None:
+        """Seal the open frame if it is time; otherwise look again when it can be. Also called by every answer."""
+        item = lane.open
+        if item is None:
+            return
+        now = asyncio.get_running_loop().time()
+        old = now - item.began + 1e-6  # timers may be a little early
+        if (lane.under_way < UNDER_WAY and old >= self._frame_s) or old >= LONGEST_S:
+            self._seal(lane)
+        elif lane.under_way or old < self._soon_s:
+            when = item.began + (self._soon_s if old < self._soon_s else self._frame_s)
+            self._look_again(lane, when if when > now + 1e-6 else item.began + LONGEST_S)
+        elif (wait_s := self._early_wait(now)) > 0:
+            self._look_again(lane, min(now + wait_s, item.began + self._frame_s))
+        else:
+            self._early -= 1.0
+            self._seal(lane)
+
+    def _early_wait(self, now: float) -> float:
+        """Seconds until another frame may leave early."""
+        self._early = min(EARLY_BURST, self._early + (now - self._early_at) * EARLY_PER_S)
+        self._early_at = now
+        return 0.0 if self._early > 1.0 - 1e-6 else (1.0 - self._early) / EARLY_PER_S
 
     def _seal(self, lane: _Lane) -> None:
         if lane.sealer:
@@ -272,6 +342,7 @@ class Feeder:
 
     def _enqueue(self, lane: _Lane, item: _Item) -> None:
         lane.queue.append(item)
+        lane.under_way += 1
         lane.wake.set()
 
     async def _pump(self, lane: _Lane) -> None:
@@ -286,7 +357,7 @@ class Feeder:
                 async with asyncio.timeout_at(item.deadline):
                     acknowledged = await self._producer.send(
                         self._topic,
-                        item.payload or _frame(lane.district, item),
+                        item.payload or frames.pack(lane.district, item.ingest_ns, item.parts),
                         partition=lane.district,
                         headers=[(HEADER_INGEST, b"%d" % item.ingest_ns)],
                     )
@@ -309,9 +380,12 @@ class Feeder:
         if error is not None:
             self._fail(item, error)
         elif not item.failed:
-            self.totals.rows += item.rows if not item.payload else 0
             self.totals.messages += 1
-            self.totals.last_ack_ns = self._clock.now_ns() - item.ingest_ns
+            if not item.payload:
+                self.totals.rows += item.rows
+                self.totals.frames += 1
+            took_ns = self.totals.last_ack_ns = self._clock.now_ns() - item.ingest_ns
+            self.totals.latency.setdefault(lane.district, Latency()).observe(took_ns / SECOND, item.rows)
             for call in item.calls:
                 call.left -= 1
                 if call.left == 0 and not call.future.done():
@@ -320,8 +394,10 @@ class Feeder:
 
     def _leave(self, lane: _Lane, item: _Item) -> None:
         lane.rows -= item.rows
-        if lane.rows < self._buffer_rows:
+        lane.under_way -= 1
+        if lane.rows < self.buffer_rows:
             lane.room.set()
+        self._look(lane)
 
     def _fail(self, item: _Item, error: BaseException) -> None:
         if item.failed:
@@ -352,19 +428,9 @@ def _retrieve(future: "asyncio.Future[None]") -> None:
         future.exception()
 
 
-def _frame(district: int, item: _Item) -> bytes:
-    return frames.encode(
-        Frame(district=district, ingest_ns=item.ingest_ns, readings=Readings.join(item.parts))
-    )
-
-
 def _slices(batch: Readings, first: int, rows: int) -> Iterator[Readings]:
-    """Cut ``batch`` into one part of at most ``first`` rows and parts of at most ``rows``."""
+    """Cut ``batch``, of more than ``first`` rows, into one part of ``first`` rows and parts of at most ``rows``."""
     n = len(batch)
-    if n <= first:
-        if n:
-            yield batch
-        return
     start, end = 0, first
     while start < n:
         cut = slice(start, end)

@@ -148,10 +148,7 @@ class Intake:
         Raises:
             Unavailable: ``kafka.unavailable``.
         """
-        futures = [
-            await self.feeder.readings(district, batch, ingest_ns=ingest_ns)
-            for district, batch in parsed.batches.items()
-        ]
+        futures = [await self.feeder.batches(parsed.batches, ingest_ns=ingest_ns)]
         if parsed.rejected:
             await self.dead.put(list(zip(sources, parsed.rejected, strict=True)), ingest_ns=ingest_ns)
         return futures
