@@ -37,6 +37,7 @@ HIGH = 200_000
 DEVICES_A_MESSAGE = 5000
 LEAST_FOUND = 50
 """High waters in a district's feed, so that there is something to tell the time by."""
+FIRST_S = 60.0
 START_LIMIT_S = 300.0
 FRAME_ROWS = 20_000
 JOINED_ROWS = 100_000
@@ -246,8 +247,12 @@ class Detected:
     outputs: int
 
 
-async def detected(stack: Stack, run: Run, start: Sequence[int], *, quiet_s: float = 2.0) -> Detected:
-    """Read the outputs from ``start`` until none have come for ``quiet_s``."""
+async def detected(stack: Stack, run: Run, start: Sequence[int], *, quiet_s: float = 5.0) -> Detected:
+    """Read the outputs from ``start`` until none have come for ``quiet_s``.
+
+    Raises:
+        Unavailable: ``bench.silent`` when there is none within ``FIRST_S``.
+    """
     import aiokafka
 
     consumer = await start_consumer(stack.kafka, client_id="bench-outputs")
@@ -258,13 +263,15 @@ async def detected(stack: Stack, run: Run, start: Sequence[int], *, quiet_s: flo
         for partition, offset in zip(partitions, start, strict=True):
             consumer.seek(partition, offset)
         heard = time.monotonic()
-        while time.monotonic() - heard < quiet_s:
+        while time.monotonic() - heard < (quiet_s if stamps else FIRST_S):
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 stamps += [int(value) for m in batch for key, value in m.headers if key == HEADER_AGENT]
                 heard = time.monotonic()
     finally:
         await consumer.stop()
-    return Detected(min(stamps, default=0), max(stamps, default=0), len(stamps))
+    if not stamps:
+        raise Unavailable("bench.silent", f"no output within {FIRST_S:g} s; look into the worker's log")
+    return Detected(min(stamps), max(stamps), len(stamps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
