@@ -6,6 +6,7 @@ import dataclasses
 import signal
 import sys
 import tempfile
+from functools import partial
 from typing import Any
 
 import faust
@@ -152,9 +153,10 @@ def make_app(
                     message.partition,
                     message.offset,
                     message.value,
-                    event.ack,
+                    partial(message.ack, app.consumer),
                     message.headers or (),
                 )
+                message.value = b""  # it may wait for its acknowledgement; its bytes need not
             except Exception as error:  # noqa: BLE001  task boundary: ends the process with this error
                 if not failed.done():
                     failed.set_exception(error)

@@ -90,7 +90,7 @@ def of_dead_letter(letter: DeadLetter) -> list[Statement]:
 
 
 def unreadable(
-    code: str, message: str, *, topic: str, partition: int, offset: int, ns: int, raw: bytes
+    code: str, message: str, *, topic: str, partition: int, offset: int, ns: int, raw: bytes, row: str = ""
 ) -> DeadLetter:
     """The dead letter for a message that persist could not read or the database refused.
 
@@ -102,9 +102,10 @@ def unreadable(
         offset: where the message stood; makes the id, so that a repeat is the same letter.
         ns: wall clock.
         raw: its bytes, or the parameters refused; cut at 64 KiB.
+        row: which row of a batch that ends with the message, where one reading was refused.
     """
     return DeadLetter(
-        id=derive("D", "persist", topic, partition, offset),
+        id=derive("D", "persist", topic, partition, offset, *([row] if row else [])),
         code=code,
         message=message,
         source=f"persist:{topic}[{partition}]@{offset}",

@@ -4,64 +4,92 @@ The form is PostgreSQL's own, https://www.postgresql.org/docs/current/sql-copy.h
 field count and, per field, its length and its bytes, all big-endian. Times are microseconds since 2000-01-01.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yiwang.columns import I32, I64, Quality, Readings
+from yiwang.columns import F64, I32, I64, U8, Quality, Readings
 
 COLUMNS = ("t", "value", "series", "district", "quality")
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
 
 NEVER = np.iinfo(np.int64).min
-_PG_EPOCH_US = 946_684_800_000_000
-_DAY_US = 86_400_000_000
-_ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("t_bytes", ">i4"),
-        ("t", ">i8"),
-        ("value_bytes", ">i4"),
-        ("value", ">f8"),
-        ("series_bytes", ">i4"),
-        ("series", ">i4"),
-        ("district_bytes", ">i4"),
-        ("district", ">i2"),
-        ("quality_bytes", ">i4"),
-        ("quality", ">i2"),
-    ]
-)
-_EMPTY = np.zeros((), _ROW)
-_EMPTY["fields"] = len(COLUMNS)
-for _name in COLUMNS:
-    _EMPTY[f"{_name}_bytes"] = _ROW[_name].itemsize
+PG_EPOCH_US = 946_684_800_000_000
+DAY_US = 86_400_000_000
 
 
-@dataclass(slots=True)
-class Newest:
-    """The newest time of each series of one district that has been seen or asked for.
+class Form:
+    """The binary rows of one table: fields of fixed sizes, each preceded by its length.
 
-    Kept sorted by series and not indexed by it, so that a wild series number costs a row and not gigabytes.
-
-    Attributes:
-        series: int32 (m,), sorted, unique.
-        t_us: int64 (m,), microseconds UTC; ``NEVER`` where the series has no reading.
+    Args:
+        fields: name to numpy type, big-endian, in the order of the COPY.
     """
 
-    series: I32 = field(default_factory=lambda: np.empty(0, np.int32))
-    t_us: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        parts: list[tuple[str, str]] = [("fields", ">i2")]
+        for name, kind in fields.items():
+            parts += [(f"{name}_bytes", ">i4"), (name, kind)]
+        self.dtype = np.dtype(parts)
+        self.columns = tuple(fields)
+        empty = np.zeros((), self.dtype)
+        empty["fields"] = len(fields)
+        for name in fields:
+            empty[f"{name}_bytes"] = self.dtype[name].itemsize
+        self._empty = empty.tobytes()
 
-    def unknown(self, series: I32) -> I32:
-        """Those of ``series`` that were never seen nor seeded, sorted and unique."""
-        return np.setdiff1d(series, self.series)
+    def rows(self, n: int, **columns: object) -> memoryview:
+        """``n`` rows, each column an array (n,) or one value for all; the bytes between ``HEAD`` and ``TAIL``."""
+        buffer = bytearray(self._empty * n)
+        out = np.frombuffer(buffer, self.dtype)
+        for name, column in columns.items():
+            out[name] = column
+        return memoryview(buffer)
 
-    def seed(self, series: I32, t_us: I64) -> None:
-        """Take series in: ``series`` sorted and unknown so far, ``t_us`` their newest times or ``NEVER``."""
-        at = np.searchsorted(self.series, series)
-        self.series = np.insert(self.series, at, series)
-        self.t_us = np.insert(self.t_us, at, t_us)
+
+_READING = Form({"t": ">i8", "value": ">f8", "series": ">i4", "district": ">i2", "quality": ">i2"})
+ROW_BYTES = _READING.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Readings of one district sorted by series, within a series in order of arrival.
+
+    Attributes:
+        series: int32 (n,), sorted.
+        t_us: int64 (n,), event time, microseconds UTC.
+        value: float64 (n,).
+        quality: uint8 (n,).
+        first: int64 (g,), where each series begins.
+    """
+
+    series: I32
+    t_us: I64
+    value: F64
+    quality: U8
+    first: I64
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How sorted readings stand to the newest time of their series.
+
+    Attributes:
+        before: int64 (g,), newest time of each series before these readings, microseconds or ``NEVER``.
+        after: int64 (g,), the same after them.
+        high: int64 (n,), newest time of the series up to and with each reading.
+        late: bool (n,), readings that are not newer than their series' newest before them; None: there are none.
+    """
+
+    before: I64
+    after: I64
+    high: I64
+    late: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,60 +103,56 @@ class Rows:
         days: int64, days since 1970-01-01 UTC on which there are rows, sorted.
     """
 
-    body: bytes
+    body: memoryview
     n: int
     late: int
     days: I64
 
 
-def rows(district: int, readings: Readings, newest: Newest) -> Rows:
-    """Readings as COPY rows, late ones marked; moves ``newest`` on.
+def by_series(readings: Readings) -> Sorted:
+    """Readings, given in order of arrival, sorted. Sorted rows go into the index 40 % faster."""
+    order = np.argsort(readings.series, kind="stable")
+    series = readings.series[order]
+    return Sorted(
+        series=series,
+        t_us=(readings.t_ns // 1000)[order],
+        value=readings.value[order],
+        quality=readings.quality[order],
+        first=starts(series),
+    )
 
-    A reading is late when its series has an equal or newer one before it, in this batch or in the store. Times
-    are compared as they are stored, in microseconds.
+
+def starts(keys: NDArray[np.generic]) -> I64:
+    """Where each run of equal keys begins: int64 (g,)."""
+    if not len(keys):
+        return np.empty(0, np.int64)
+    found: I64 = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    return found
+
+
+def in_time(readings: Sorted, before: I64) -> Times:
+    """Which readings are late: older than, or as old as, one of their series before them.
+
+    Times are compared as they are stored, in microseconds.
 
     Args:
-        district: number of the district.
-        readings: in arrival order.
-        newest: of the district; must know every series (``unknown`` is empty).
+        readings: not empty.
+        before: int64 (g,), newest time of each series before them, or ``NEVER``.
     """
-    t_us = readings.t_ns // 1000
-    # Stable: within a series arrival order stays. Sorted rows go into the index 40 % faster.
-    order = np.argsort(readings.series, kind="stable")
-    series, t = readings.series[order], t_us[order]
-    is_late = _late(series, t, newest)
-    out = np.full(len(order), _EMPTY)
-    out["t"] = t - _PG_EPOCH_US
-    out["value"] = readings.value[order]
-    out["series"] = series
-    out["district"] = district
-    out["quality"] = readings.quality[order] | np.where(is_late, np.uint8(Quality.LATE), np.uint8(0))
-    return Rows(out.tobytes(), len(out), int(is_late.sum()), np.unique(t_us // _DAY_US))
-
-
-def _late(series: I32, t: I64, newest: Newest) -> NDArray[np.bool_]:
-    """Which rows are late, given sorted series (n,) and times (n,) in arrival order within each."""
-    n = len(series)
-    if n == 0:
-        return np.zeros(0, np.bool_)
-    is_first = np.empty(n, np.bool_)
-    is_first[0] = True
-    np.not_equal(series[1:], series[:-1], out=is_first[1:])
-    first = np.flatnonzero(is_first)
+    t, first = readings.t_us, readings.first
+    n = len(t)
     last = np.append(first[1:], n) - 1
-    at = np.searchsorted(newest.series, series[first])
-    before = newest.t_us[at]
-
     previous = np.empty(n, np.int64)
     previous[1:] = t[:-1]
     previous[first] = before
-    if (t > previous).all():  # nothing late: the usual case
-        newest.t_us[at] = t[last]
-        return np.zeros(n, np.bool_)
+    if (t > previous).all():  # the usual case
+        return Times(before, t[last], t, None)
 
     # A running maximum per series in one pass: times become ranks, and each series is lifted above the last.
     times, rank = np.unique(np.concatenate((before, t)), return_inverse=True)
     rank_before, rank_t = rank[: len(first)], rank[len(first) :]
+    is_first = np.zeros(n, np.bool_)
+    is_first[first] = True
     lift = (np.cumsum(is_first) - 1) * len(times)
     level = rank_t + lift
     start = rank_before + lift[first]
@@ -138,6 +162,37 @@ def _late(series: I32, t: I64, newest: Newest) -> NDArray[np.bool_]:
     highest = np.empty(n, np.int64)
     highest[1:] = running[:-1]
     highest[first] = start
-    newest.t_us[at] = times[running[last] - lift[last]]
-    late: NDArray[np.bool_] = level <= highest
-    return late
+    high = times[running - lift]
+    return Times(before, high[last], high, level <= highest)
+
+
+def rows(
+    district: int, readings: Sorted, late: NDArray[np.bool_] | None, kept: NDArray[np.bool_] | None
+) -> Rows:
+    """Readings as COPY rows.
+
+    Args:
+        district: number of the district.
+        readings: sorted.
+        late: bool (n,), which are to be marked late; None: none.
+        kept: bool (n,), which are stored; None: all.
+    """
+    t, value, series, quality = readings.t_us, readings.value, readings.series, readings.quality
+    if late is not None:
+        quality = quality | np.where(late, np.uint8(Quality.LATE), np.uint8(0))
+    if kept is not None:
+        t, value, series, quality = t[kept], value[kept], series[kept], quality[kept]
+        late = None if late is None else late[kept]
+    n = len(t)
+    body = _READING.rows(n, t=t - PG_EPOCH_US, value=value, series=series, district=district, quality=quality)
+    return Rows(body, n, 0 if late is None else int(late.sum()), days(t))
+
+
+def days(t_us: I64) -> I64:
+    """Days since 1970-01-01 UTC on which there are times, sorted, unique."""
+    if not len(t_us):
+        return np.empty(0, np.int64)
+    low, high = int(t_us.min()) // DAY_US, int(t_us.max()) // DAY_US
+    if high - low <= 1:  # the usual case: sorting all times would cost as much as sorting the rows
+        return np.arange(low, high + 1)
+    return np.unique(t_us // DAY_US)

@@ -6,30 +6,35 @@ acknowledges it. What keeps every row stored once:
 - A batch and the next offsets of its partitions are one transaction; messages below those offsets are skipped.
 - The transaction moves an offset on only from where this writer believes it stands. Of two workers that both
   hold a partition for a moment one is refused, and a commit whose answer was lost is recognised.
-- Nothing is acknowledged before it is stored, so Kafka's own offsets never run ahead of the database.
+- Nothing is acknowledged before it is stored, so Kafka's own offsets never run ahead of the database. Messages of
+  a feed are acknowledged when what is known of the district is kept as well (``persist_districts``).
+
+While a batch is being written the next one is made ready.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from streams import persist_outputs
 from streams.persist_backlog import Backlog, Part, Partition
-from streams.persist_rows import Newest, rows
+from streams.persist_districts import Districts, Interval
+from streams.persist_reading import read
 from streams.persist_store import Fenced, Ready, Store
-from yiwang import codec, frames, logs
-from yiwang.clock import Clock
-from yiwang.columns import Readings
+from yiwang import logs
+from yiwang.clock import SECOND, Clock
 from yiwang.errors import BadInput, Unavailable
 from yiwang.fencing import Fence
+from yiwang.latency import Latency
 from yiwang.topics import Topics
 
 _T = TypeVar("_T")
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
+_LOOK_S = 1.0  # how often to see whether something is to be kept while nothing comes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +47,14 @@ class Limits:
         bytes: or when its messages have so many bytes.
         backlog: so many times ``rows`` or ``bytes`` may wait while a batch is being written or the database is
             away; then no more is taken and Kafka keeps the rest.
+        keeping: how often what is known of the districts is kept.
     """
 
     age_s: float = 0.25
-    rows: int = 50_000
+    rows: int = 100_000
     bytes: int = 8 * 1024 * 1024
-    backlog: int = 4
+    backlog: int = 3
+    keeping: Interval = field(default_factory=Interval)
 
 
 @dataclass(slots=True)
@@ -59,32 +66,58 @@ class Counters:
     statements: int = 0
     batches: int = 0
     skipped_messages: int = 0
+    repeated_messages: int = 0  # taken in again after a restart, stored before
     overtaken_outputs: int = 0
     unreadable_messages: int = 0
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Parts with what they have become."""
+
+    parts: list[Part]
+    ready: dict[Partition, Ready]
+
+
 class Writer:
-    """Batches from messages to the store. ``run`` is the task that writes."""
+    """Batches from messages to the store. ``run`` is the task that writes.
+
+    Attributes:
+        counters: what was done.
+        districts: what is known of the districts, with counts of its own.
+        write_latency: how long transactions took.
+        stored_latency: from the stamp of ingest until the transaction was committed, by district.
+        is_away: the database is away, and what it is asked is tried again with back-off.
+        batch_rows: rows of the last batch.
+    """
 
     def __init__(self, store: Store, topics: Topics, clock: Clock, limits: Limits | None = None) -> None:
         self.counters = Counters()
+        self.write_latency = Latency()
+        self.stored_latency: dict[int, Latency] = {}
+        self.is_away = False
+        self.batch_rows = 0
         self._store = store
         self._topics = topics
         self._clock = clock
         self._limits = limits or Limits()
+        self.districts = Districts(store, self._retried, self._limits.keeping)
         self._log = logs.get("persist")
         self._backlog = Backlog()
-        self._newest: dict[int, Newest] = {}
         self._fences: dict[int, Fence] = {}
-        self._writing: list[Part] = []
-        self._abandoned: set[Partition] = set()
+        self._in_hand: list[Part] = []  # taken from the backlog and not stored
+        self._made: _Batch | None = None  # ready, waits for the one before it to be written
+        self._unacked: dict[
+            Partition, list[Callable[[], None]]
+        ] = {}  # stored, but what is known not yet kept
         self._turns: dict[Partition, int] = {}  # how often each partition has gone away
+        self._overtaken: set[Partition] = set()
         self._since_s = 0.0  # loop time of the oldest message that waits
         self._store_lock = asyncio.Lock()
-        self._change = asyncio.Condition()  # of the backlog, of what is written, of the two flags
+        self._change = asyncio.Condition()  # of the backlog, of what is in hand, of the flags
         self._hurry = False
         self._closed = False
-        self._is_away = False
+        self._made_all = False
 
     async def start(self) -> None:
         """Ask the database where everything stands; waits while it is away.
@@ -93,6 +126,21 @@ class Writer:
             YiwangError: ``database.…`` that waiting does not mend (no such database, not migrated, refused).
         """
         await self._retried(self._store.offsets)
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Messages and rows that were taken and are not being written yet."""
+        return self._backlog.messages, self._backlog.rows
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages that are stored and will be acknowledged when what is known is kept."""
+        return sum(map(len, self._unacked.values()))
+
+    @property
+    def positions(self) -> dict[Partition, int]:
+        """Of each partition in hand the offset of the message that is awaited next."""
+        return self._backlog.positions()
 
     async def take(
         self,
@@ -114,33 +162,36 @@ class Writer:
             headers: its Kafka headers.
 
         Raises:
-            Conflict: ``persist.gap``.
+            Conflict: ``persist.gap``, or ``persist.memory`` where what is kept of the district cannot be read.
         """
         key = (topic, partition)
         turn = self._turns.get(key, 0)
         await self._room()
-        stored = None
-        if not self._backlog.knows(key):
-            stored = (await self._retried(self._store.offsets)).get(key)
-            if topic == self._topics.outputs:
-                owners = await self._retried(self._store.fences)
-                self._fences[partition] = Fence(owners.get(partition, 0))
-        if turn != self._turns.get(key, 0):
+        if not self._backlog.knows(key) and not await self._begin(key, offset, turn):
             return  # the partition went away meanwhile; who has it now gets the message again
-        if not self._backlog.knows(key):
-            if stored is None and offset > 0:
-                self._log.warning("starts_late", topic=topic, partition=partition, offset=offset)
-            self._backlog.begin(key, stored)
+        if turn != self._turns.get(key, 0):
+            return
         if not self._backlog.accept(key, offset):
             self.counters.skipped_messages += 1
             ack()
             return
-        statements: list[persist_outputs.Statement] = []
-        readings = None
-        if topic != self._topics.outputs or self._counts(partition, offset, payload, headers, statements):
-            readings, found = self._read(topic, partition, offset, payload)
-            statements += found
-        self._backlog.add(key, offset, size=len(payload), ack=ack, readings=readings, statements=statements)
+        fence: list[persist_outputs.Statement] = []
+        if topic != self._topics.outputs or self._counts(partition, offset, payload, headers, fence):
+            found = read(self._topics, topic, partition, offset, payload, self._clock)
+            self.counters.unreadable_messages += found.is_unreadable
+            is_new = self._backlog.add(
+                key,
+                offset,
+                size=len(payload),
+                ack=ack,
+                frame=found.frame,
+                tick_ns=found.tick_ns,
+                rules=found.rules,
+                statements=fence + found.statements,
+            )
+            self.counters.repeated_messages += not is_new
+        else:
+            self._backlog.add(key, offset, size=len(payload), ack=ack, statements=fence)
         if self._backlog.messages == 1:
             self._since_s = asyncio.get_running_loop().time()
         if self._backlog.messages == 1 or self._is_due():
@@ -153,30 +204,22 @@ class Writer:
         Raises:
             YiwangError: ``database.error`` that no care mends; the process should end and be looked at.
         """
-        while True:
-            async with self._change:
-                await self._change.wait_for(lambda: self._backlog.messages > 0 or self._closed)
-                if self._closed and not self._backlog.messages:
-                    return
-                try:
-                    async with asyncio.timeout_at(self._since_s + self._limits.age_s):
-                        await self._change.wait_for(self._is_due)
-                except TimeoutError:
-                    pass  # old enough
-                self._writing = self._backlog.take()
-                self._change.notify_all()
-            await self._write(self._writing)
-            async with self._change:
-                self._writing = []
-                self._change.notify_all()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._make_batches())
+                group.create_task(self._write_batches())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def flush(self, timeout_s: float) -> bool:
-        """Write what is waiting now; False when that took too long (nothing is lost: it is not acknowledged)."""
+        """Write and keep everything now; False when that took too long (nothing is lost: it is not acknowledged)."""
         self._hurry = True
         try:
             async with asyncio.timeout(timeout_s), self._change:
                 self._change.notify_all()
-                await self._change.wait_for(lambda: not self._writing and not self._backlog.messages)
+                await self._change.wait_for(
+                    lambda: not self._in_hand and not self._backlog.messages and not self.districts.stale()
+                )
         except TimeoutError:
             return False
         finally:
@@ -186,12 +229,14 @@ class Writer:
     async def forget(self, partitions: Iterable[tuple[str, int]]) -> None:
         """These partitions now belong to another worker: drop what is known of them and what still waits."""
         gone = set(partitions)
-        self._abandoned |= gone & {part.partition for part in self._writing}
+        for part in self._in_hand:
+            part.is_gone = part.is_gone or part.partition in gone
         for partition in gone:
             self._turns[partition] = self._turns.get(partition, 0) + 1
             self._backlog.forget(partition)
+            self._unacked.pop(partition, None)
             if partition[0] == self._topics.feed:
-                self._newest.pop(partition[1], None)
+                self.districts.forget(partition[1])
         async with self._change:
             self._change.notify_all()
 
@@ -201,21 +246,24 @@ class Writer:
         async with self._change:
             self._change.notify_all()
 
-    def _is_due(self) -> bool:
-        full = self._backlog.rows >= self._limits.rows or self._backlog.bytes >= self._limits.bytes
-        return full or self._hurry or self._closed or not self._backlog.messages
+    # ---- taking ----
 
-    async def _room(self) -> None:
-        def has_room() -> bool:
-            limits = self._limits
-            return not self._closed and (
-                self._backlog.rows < limits.rows * limits.backlog
-                and self._backlog.bytes < limits.bytes * limits.backlog
-            )
-
-        if not has_room():
-            async with self._change:
-                await self._change.wait_for(has_room)
+    async def _begin(self, key: Partition, offset: int, turn: int) -> bool:
+        """Ask where a partition stands; False when it went away meanwhile."""
+        topic, partition = key
+        stored = (await self._retried(self._store.offsets)).get(key)
+        expected = stored
+        if topic == self._topics.outputs:
+            owners = await self._retried(self._store.fences)
+            self._fences[partition] = Fence(owners.get(partition, 0))
+        if topic == self._topics.feed:
+            expected = await self.districts.begin(partition, stored, -1 if key in self._overtaken else offset)
+        if turn != self._turns.get(key, 0):
+            return False
+        if expected is None and offset > 0:
+            self._log.warning("starts_late", topic=topic, partition=partition, offset=offset)
+        self._backlog.begin(key, stored, expected)
+        return True
 
     def _counts(
         self,
@@ -234,108 +282,176 @@ class Writer:
         self.counters.overtaken_outputs += fence.left_out - left_out
         return counts
 
-    def _read(
-        self, topic: str, partition: int, offset: int, payload: bytes
-    ) -> tuple[Readings | None, list[persist_outputs.Statement]]:
-        try:
-            if topic == self._topics.feed:
-                if frames.is_frame(payload):
-                    return frames.decode(payload).readings, []
-                return None, persist_outputs.of_feed(partition, codec.decode_feed(payload))
-            if topic == self._topics.outputs:
-                return None, persist_outputs.of_output(partition, codec.decode_output(payload))
-            return None, persist_outputs.of_dead_letter(codec.decode_dead_letter(payload))
-        except (BadInput, OverflowError, ValueError) as error:
-            # A message nobody can read (or a time no calendar has) must not stop its neighbours.
-            self.counters.unreadable_messages += 1
-            code, text = (
-                (error.code, error.message) if isinstance(error, BadInput) else ("persist.value", str(error))
+    async def _room(self) -> None:
+        def has_room() -> bool:
+            limits = self._limits
+            return not self._closed and (
+                self._backlog.rows < limits.rows * limits.backlog
+                and self._backlog.bytes < limits.bytes * limits.backlog
             )
-            self._log.warning("unreadable", topic=topic, partition=partition, offset=offset, code=code)
-            letter = persist_outputs.unreadable(
-                code,
-                text,
-                topic=topic,
-                partition=partition,
-                offset=offset,
-                ns=self._clock.now_ns(),
-                raw=payload,
-            )
-            return None, persist_outputs.of_dead_letter(letter)
 
-    async def _write(self, parts: list[Part]) -> None:
-        """Store a batch, however long the database is away."""
+        if not has_room():
+            async with self._change:
+                await self._change.wait_for(has_room)
+
+    # ---- making batches ----
+
+    def _is_due(self) -> bool:
+        full = self._backlog.rows >= self._limits.rows or self._backlog.bytes >= self._limits.bytes
+        return full or self._hurry or self._closed or not self._backlog.messages
+
+    def _has_work(self) -> bool:
+        return bool(self._backlog.messages or self._closed or (self._hurry and self._unkept()))
+
+    def _unkept(self) -> list[int]:
+        """Districts of which more is known than is kept."""
+        return [d for d in self.districts.stale() if self._backlog.knows((self._topics.feed, d))]
+
+    async def _make_batches(self) -> None:
+        while True:
+            async with self._change:
+                try:
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._change.wait_for(self._has_work)
+                    async with asyncio.timeout_at(self._since_s + self._limits.age_s):
+                        await self._change.wait_for(self._is_due)
+                except TimeoutError:
+                    pass  # old enough, or time to see whether something is to be kept
+                last = self._closed
+                parts = self._backlog.take()
+                parts += self._to_keep(parts)
+                self._in_hand += parts
+                self._change.notify_all()
+            if parts:
+                await self._make(parts)
+            if last and not self._backlog.messages:
+                break
+        async with self._change:
+            self._made_all = True
+            self._change.notify_all()
+
+    def _to_keep(self, parts: list[Part]) -> list[Part]:
+        """Empty parts for districts that are only to be kept: nothing comes from them just now."""
+        have = {part.partition for part in parts}
+        now = self._hurry or self._closed
+        return [
+            self._backlog.empty((self._topics.feed, district))
+            for district in self._unkept()
+            if (self._topics.feed, district) not in have and (now or self.districts.is_due(district))
+        ]
+
+    async def _make(self, parts: list[Part]) -> None:
         ready: dict[Partition, Ready] = {}
         for part in parts:
-            ready[part.partition] = await self._retried(partial(self._ready, part))
-        waiting = {part.partition: part for part in parts}
+            if part.is_gone:
+                continue
+            if part.partition[0] == self._topics.feed:
+                keep = self._hurry or self._closed
+                ready[part.partition] = await self.districts.ready(part, keep=keep)
+            else:
+                ready[part.partition] = Ready(part.partition, part.base, part.next, [], part.statements)
+        async with self._change:
+            await self._change.wait_for(lambda: self._made is None)
+            self._made = _Batch(parts, ready)
+            self._change.notify_all()
+
+    # ---- writing batches ----
+
+    async def _write_batches(self) -> None:
+        while True:
+            async with self._change:
+                await self._change.wait_for(lambda: self._made is not None or self._made_all)
+                batch, self._made = self._made, None
+                self._change.notify_all()
+            if batch is None:
+                return
+            await self._write(batch)
+            async with self._change:
+                self._in_hand = [p for p in self._in_hand if not any(p is done for done in batch.parts)]
+                self._change.notify_all()
+
+    async def _write(self, batch: _Batch) -> None:
+        """Store a batch, however long the database is away."""
+        waiting = {part.partition: part for part in batch.parts}
         careful = False
         while waiting:
             try:
-                await self._retried(partial(self._attempt, waiting, ready, careful=careful))
+                await self._retried(partial(self._attempt, waiting, batch.ready, careful=careful))
             except Fenced:
-                await self._after_fence(waiting)
+                await self._after_fence(waiting, batch.ready)
             except BadInput as error:
                 if error.code != "database.error" or careful:
                     raise
                 self._log.warning("refused", code=error.code, message=error.message)
                 careful = True
             else:
-                self._stored(waiting.values(), ready)
+                self._stored(waiting.values(), batch.ready)
                 break
-        self._abandoned -= {part.partition for part in parts}
 
     async def _attempt(
         self, waiting: dict[Partition, Part], ready: dict[Partition, Ready], *, careful: bool
     ) -> None:
         """One try. After a lost answer the fence refuses the repeat, and ``_after_fence`` sees that it is stored."""
-        for partition in self._abandoned & waiting.keys():
+        for partition in [p for p, part in waiting.items() if part.is_gone]:
             del waiting[partition]
         if waiting:
+            begun_s = asyncio.get_running_loop().time()
             await self._store.write([ready[p] for p in waiting], careful=careful)
+            self.write_latency.observe(asyncio.get_running_loop().time() - begun_s)
 
-    async def _after_fence(self, waiting: dict[Partition, Part]) -> None:
+    async def _after_fence(self, waiting: dict[Partition, Part], ready: dict[Partition, Ready]) -> None:
         """Sort out where the partitions of a refused batch really stand."""
         offsets = await self._retried(self._store.offsets)
+        memories = await self._retried(self._store.memory_offsets)
         for partition, part in list(waiting.items()):
-            stored = offsets.get(partition)
-            if stored == part.base:
+            stored, kept = offsets.get(partition), ready[partition].kept
+            known = memories.get(partition[1])
+            if stored == part.base and (kept is None or known == kept.base):
                 continue
             del waiting[partition]
-            if (
-                stored is not None and stored >= part.next
-            ):  # our own commit, or another worker's of the same rows
-                for ack in part.acks:
-                    ack()
+            if stored is not None and stored >= part.next and (kept is None or known == kept.offset):
+                self._acknowledge(
+                    part, kept is not None
+                )  # our own commit, or the same rows by another worker
                 continue
             self._log.warning(
                 "overtaken", topic=partition[0], partition=partition[1], at=stored, base=part.base
             )
+            self._overtaken.add(partition)
             await self.forget([partition])
 
     def _stored(self, parts: Iterable[Part], ready: dict[Partition, Ready]) -> None:
         self.counters.batches += 1
+        self.batch_rows = 0
+        now_ns = self._clock.now_ns()
         for part in parts:
-            done = ready[part.partition].rows
-            if done is not None:
-                self.counters.readings += done.n
-                self.counters.late += done.late
+            made = ready[part.partition]
+            for rows in made.rows:
+                self.counters.readings += rows.n
+                self.counters.late += rows.late
+                self.batch_rows += rows.n
             self.counters.statements += len(part.statements)
-            for ack in part.acks:
-                ack()
+            self.batch_rows += len(part.statements)
+            if part.stamps:
+                latency = self.stored_latency.setdefault(part.partition[1], Latency())
+                for ingest_ns, n in part.stamps:
+                    latency.observe((now_ns - ingest_ns) / SECOND, n)
+            self._acknowledge(part, made.kept is not None)
 
-    async def _ready(self, part: Part) -> Ready:
-        """Make a part's rows; done once, so that a second try stores the same."""
-        done = None
-        if part.readings:
-            readings = Readings.join(part.readings)
-            district = part.partition[1]
-            newest = self._newest.setdefault(district, Newest())
-            unknown = newest.unknown(readings.series)
-            if len(unknown):
-                newest.seed(unknown, await self._store.newest(district, unknown))
-            done = rows(district, readings, newest)
-        return Ready(part.partition, part.base, part.next, done, part.statements)
+    def _acknowledge(self, part: Part, is_kept: bool) -> None:
+        """Messages of a feed are acknowledged only up to where what is known of the district is kept."""
+        if part.is_gone:
+            return  # who has the partition now gets the messages again
+        if part.partition[0] != self._topics.feed:
+            acks = part.acks
+        else:
+            acks = self._unacked.setdefault(part.partition, [])
+            acks += part.acks
+            if not is_kept:
+                return
+            self._unacked[part.partition] = []
+        for ack in acks:
+            ack()
 
     async def _retried(self, work: Callable[[], Awaitable[_T]]) -> _T:
         """Do it, again and again while the database is away; one log line when it goes and one when it is back."""
@@ -345,12 +461,12 @@ class Writer:
                 async with self._store_lock:
                     result = await work()
             except Unavailable as error:
-                if not self._is_away:
-                    self._is_away = True
+                if not self.is_away:
+                    self.is_away = True
                     self._log.warning("database_away", code=error.code, message=error.message)
             else:
-                if self._is_away:
-                    self._is_away = False
+                if self.is_away:
+                    self.is_away = False
                     self._log.info("database_back")
                 return result
             await asyncio.sleep(wait_s)

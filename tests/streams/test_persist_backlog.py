@@ -5,9 +5,10 @@ import pytest
 from streams.persist_backlog import Backlog
 from yiwang.columns import Readings
 from yiwang.errors import Conflict
+from yiwang.registry import Rules
 
 P = ("live.feed", 0)
-_READING = Readings.of([(0, 1, 1.0, 0), (1, 1, 1.0, 0)])
+_FRAME = (b"", 0, Readings.of([(0, 1, 1.0, 0), (1, 1, 1.0, 0)]))
 
 
 def _nothing() -> None:
@@ -25,7 +26,7 @@ def test_a_message_waiting_already_is_skipped() -> None:
     """A rebalance repeats what is not acknowledged yet."""
     backlog = Backlog()
     backlog.begin(P, 5)
-    backlog.add(P, 5, size=1, ack=_nothing, readings=_READING)
+    backlog.add(P, 5, size=1, ack=_nothing, frame=_FRAME)
     assert not backlog.accept(P, 5)
     assert backlog.accept(P, 6)
 
@@ -53,7 +54,7 @@ def test_parts_follow_each_other() -> None:
     """The next part begins where the last one ended, also before that is stored."""
     backlog = Backlog()
     backlog.begin(P, 5)
-    backlog.add(P, 5, size=10, ack=_nothing, readings=_READING)
+    backlog.add(P, 5, size=10, ack=_nothing, frame=_FRAME)
     backlog.add(P, 6, size=10, ack=_nothing, statements=[("persist/rules", ("a", "{}"))])
     assert (backlog.rows, backlog.bytes, backlog.messages) == (3, 20, 2)
     (part,) = backlog.take()
@@ -69,8 +70,49 @@ def test_a_forgotten_partition_leaves_nothing_behind() -> None:
     other = ("live.feed", 1)
     for partition in (P, other):
         backlog.begin(partition, 0)
-        backlog.add(partition, 0, size=4, ack=_nothing, readings=_READING)
+        backlog.add(partition, 0, size=4, ack=_nothing, frame=_FRAME)
     backlog.forget(P)
     assert not backlog.knows(P)
     assert (backlog.rows, backlog.bytes, backlog.messages) == (2, 4, 1)
     assert [part.partition for part in backlog.take()] == [other]
+
+
+def test_what_is_stored_is_taken_in_again_from_an_earlier_offset() -> None:
+    """Of a district whose memory stands earlier, stored messages come in a step that is not stored."""
+    backlog = Backlog()
+    backlog.begin(P, 5, 3)
+    assert [backlog.accept(P, n) for n in (2, 3)] == [False, True]
+    assert [backlog.add(P, n, size=1, ack=_nothing, frame=_FRAME) for n in range(3, 7)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    (part,) = backlog.take()
+    assert (part.base, part.next, part.read) == (5, 7, 7)
+    assert [(step.store, len(step.frames)) for step in part.steps] == [(False, 2), (True, 2)]
+    assert [n for _, n in part.stamps] == [2, 2]
+
+
+def test_nothing_stored_is_stored_again_with_a_part_of_old_messages() -> None:
+    """Such a part leaves the database where it stands, and its statements are left out."""
+    backlog = Backlog()
+    backlog.begin(P, 5, 3)
+    backlog.add(P, 3, size=1, ack=_nothing, statements=[("persist/rules", ("a", "{}"))])
+    (part,) = backlog.take()
+    assert (part.base, part.next, part.read, part.statements) == (5, 5, 4, [])
+    assert (backlog.empty(P).base, backlog.empty(P).next, backlog.empty(P).read) == (5, 5, 4)
+
+
+def test_other_rules_begin_a_step() -> None:
+    """What comes before a change of rules is judged by the old ones; a tick stays with its neighbours."""
+    rules = Rules(version="v", packs=())
+    backlog = Backlog()
+    backlog.begin(P, 0)
+    backlog.add(P, 0, size=1, ack=_nothing, frame=_FRAME)
+    backlog.add(P, 1, size=1, ack=_nothing, tick_ns=7)
+    backlog.add(P, 2, size=1, ack=_nothing, rules=rules)
+    backlog.add(P, 3, size=1, ack=_nothing, frame=_FRAME)
+    (part,) = backlog.take()
+    assert [(s.rules, s.tick_ns, len(s.frames)) for s in part.steps] == [(None, 7, 1), (rules, 0, 1)]
+    assert backlog.positions() == {P: 4}

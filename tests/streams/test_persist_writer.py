@@ -11,6 +11,7 @@ import pytest
 import sql
 from sql.pool import connect
 from streams.persist_backlog import Partition
+from streams.persist_districts import Interval
 from streams.persist_store import Ready, Store
 from streams.persist_writer import Limits, Writer
 from yiwang import codec, frames
@@ -23,8 +24,9 @@ from yiwang.topics import Topics
 
 TOPICS = Topics("live")
 FEED, OUTPUTS, DEAD = TOPICS.feed, TOPICS.outputs, TOPICS.dead_letters
+AT_ONCE = Interval(least_s=0, most_s=0)  # each batch keeps what is known
 T0 = 1_630_000_000 * SECOND  # August 2021: a day no partition is made for ahead of time
-QUICK = Limits(age_s=0.005)
+QUICK = Limits(age_s=0.005, keeping=AT_ONCE)
 
 
 def frame(*rows: tuple[int, float, float], district: int = 0) -> bytes:
@@ -149,7 +151,7 @@ async def test_what_comes_twice_after_a_restart_is_stored_once(database: str) ->
 async def test_nothing_is_acknowledged_before_it_is_stored(database: str) -> None:
     """At the moment of each acknowledgement the offset in the database is beyond the message."""
     acks = Acks()
-    async with writer(database, limits=Limits(age_s=60, rows=2)) as w:
+    async with writer(database, limits=Limits(age_s=60, rows=2, keeping=AT_ONCE)) as w:
         await w.take(FEED, 0, 0, frame((0, 0, 1.0)), acks.of(0))
         assert acks.done == []
         await w.take(FEED, 0, 1, frame((0, 1, 1.0)), acks.of(1))  # the second row makes the batch full
@@ -213,7 +215,7 @@ async def test_a_row_the_database_refuses_becomes_a_dead_letter(database: str) -
 async def test_of_two_writers_with_one_partition_only_one_stores(database: str) -> None:
     """The fence: the second one notices, drops its batch unacknowledged, and the rows are there once."""
     acks = Acks()
-    slow = Limits(age_s=60)
+    slow = Limits(age_s=60, keeping=AT_ONCE)
     async with writer(database, limits=slow) as first, writer(database, limits=slow) as second:
         await first.take(FEED, 0, 0, frame((0, 0, 1.0)), nothing)
         await second.take(FEED, 0, 0, frame((0, 0, 1.0)), acks.of(0))
@@ -287,6 +289,9 @@ class Away(Store):
         """It knew nothing before it went away."""
         return {}
 
+    async def memory(self, district: int) -> None:
+        """Nothing was kept."""
+
     async def newest(self, district: int, series: I32) -> I64:
         """No reading of any series."""
         return np.full(len(series), np.iinfo(np.int64).min, np.int64)
@@ -302,7 +307,7 @@ class Away(Store):
 async def test_while_the_database_is_away_what_waits_is_bounded() -> None:
     """No more is taken than the limit, nothing is acknowledged, and afterwards everything is stored."""
     store, acks = Away(), Acks()
-    limits = Limits(age_s=0.001, rows=10, backlog=2)
+    limits = Limits(age_s=0.001, rows=10, backlog=2, keeping=AT_ONCE)
 
     async def feed(w: Writer) -> None:
         for n in range(100):
@@ -323,7 +328,7 @@ async def test_while_the_database_is_away_what_waits_is_bounded() -> None:
         await feeding
         assert await w.flush(30)
     assert acks.done == list(range(100))
-    assert sum(part.rows.n for part in store.written if part.rows) == 500
+    assert sum(rows.n for part in store.written for rows in part.rows) == 500
 
 
 async def test_a_database_that_was_never_migrated_is_named_at_the_start(pg_dsn: str) -> None:

@@ -14,6 +14,7 @@ from yiwang.domains.types import (
     Domains,
     Entry,
     IncidentKind,
+    Keep,
     Metric,
     Override,
     Pack,
@@ -44,7 +45,10 @@ _BELIEF = (
     "refutes",
 )
 """What a kind may say about how its incidents are believed and joined."""
+_KEEP = ("keep", "keep_delta", "keep_every_s")
+"""What a metric may say about which of its readings are stored."""
 _SETTABLE = {
+    "metric": _KEEP,
     "kind": ("linger_s", "case_at", "category", "skill", "support_skill"),
     "category": ("accept_s", "arrive_s", "handle_s", "check_s"),
 }
@@ -97,7 +101,7 @@ class _Compiler:
             for item in self._attempt([document], self._override_list):
                 for node in item:
                     for override in self._attempt(
-                        [node], lambda n: self._override(n, entries, kinds, categories)
+                        [node], lambda n: self._override(n, entries, metrics, kinds, categories)
                     ):
                         overrides += [override] if override else []
         domains = Domains(
@@ -172,7 +176,7 @@ class _Compiler:
     def _metric(self, domain: str, name: str, node: Node) -> Metric:
         node.fields(
             needs=("name", "unit", "range", "period_s", "source"),
-            may=("units", "attributes", "health", "reads_as"),
+            may=("units", "attributes", "health", "reads_as", *_KEEP),
         )
         source = node.child("source").string()
         unit = node.child("unit").string()
@@ -203,6 +207,7 @@ class _Compiler:
             attributes=self._attributes(node.get("attributes")),
             health=health.flag() if (health := node.get("health")) else True,
             reads_as=self._reads_as(target) if (target := node.get("reads_as")) else None,
+            keep=_keep(node, f"{node.origin}"),
         )
 
     @staticmethod
@@ -413,11 +418,15 @@ class _Compiler:
         self,
         node: Node,
         entries: Mapping[str, Entry],
+        metrics: dict[str, Metric],
         kinds: dict[str, IncidentKind],
         categories: dict[str, Category],
     ) -> Override | None:
         if "set" in node.mapping().value:
-            self._set(node, kinds, categories)
+            if "metric" in node.value:
+                self._set_keep(node, metrics)
+            else:
+                self._set(node, kinds, categories)
             return None
         node.fields(needs=("params",), may=(*_MATCHERS, "source"))
         given = {m: child.string() for m in _MATCHERS if (child := node.get(m))}
@@ -450,6 +459,14 @@ class _Compiler:
             params=params,
         )
 
+    def _set_keep(self, node: Node, metrics: dict[str, Metric]) -> None:
+        """An override of what is stored of a metric: the whole city's, later ones win."""
+        node.fields(needs=("metric", "set"), may=("source",))
+        name = node.child("metric").one_of(self._metrics(), "metric")
+        keep = _keep(node.child("set").fields(needs=("keep",), may=_KEEP), f"override {node.origin}")
+        if name in metrics:
+            metrics[name] = replace(metrics[name], keep=keep)
+
     def _set(self, node: Node, kinds: dict[str, IncidentKind], categories: dict[str, Category]) -> None:
         """An override of an incident kind or a case category: the whole city's, later ones win."""
         what: Literal["kind", "category"] = "category" if "category" in node.value else "kind"
@@ -472,6 +489,29 @@ class _Compiler:
             own = node.get("source")
             source = own.string() if own else f"override {node.origin}"
             categories[name] = replace(categories[name], **new, source=source)
+
+
+def _keep(node: Node, origin: str) -> Keep:
+    """What is stored, of a map with ``keep``; a change that counts and a time must be given with ``changes``."""
+    given = node.get("keep")
+    what: Literal["raw", "changes", "rollup"] = "raw"
+    for word in ("raw", "changes", "rollup"):
+        if given and given.one_of(("raw", "changes", "rollup"), "way to keep readings") == word:
+            what = word
+    delta, every = node.get("keep_delta"), node.get("keep_every_s")
+    if what != "changes":
+        for other in (delta, every):
+            if other:
+                raise other.error("domain.field", "has a meaning with keep: changes only")
+        return Keep(what=what, origin=origin if given else "")
+    node.fields(needs=("keep", "keep_delta", "keep_every_s"), may=node.value)
+    # At least one a day: retention drops whole days, and what was stored last must be known.
+    return Keep(
+        what=what,
+        delta=node.child("keep_delta").number(0),
+        every_s=node.child("keep_every_s").number(1, _DAY_S),
+        origin=origin,
+    )
 
 
 def _as_read(metric: Metric) -> Reads:

@@ -25,6 +25,23 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """What is stored of a metric's readings. Minute roll-ups are made of all of them in any case.
+
+    Attributes:
+        what: ``raw``: every reading; ``changes``: only those that tell something new; ``rollup``: none.
+        delta: for ``changes``: how much a reading differs from the one stored last, in the metric's unit.
+        every_s: for ``changes``: after so many seconds one is stored anyway.
+        origin: file and line; empty where nothing is said.
+    """
+
+    what: Literal["raw", "changes", "rollup"] = "raw"
+    delta: float = 0.0
+    every_s: float = 0.0
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """Something that is measured.
 
@@ -38,6 +55,7 @@ class Metric:
         attributes: numbers that parameters may refer to (``{metric: jump}``), such as its largest credible jump.
         health: whether entries over ``all`` metrics read it.
         reads_as: another metric this one is a measure of: entries on that one read it too, transformed.
+        keep: what is stored of its readings.
     """
 
     id: str
@@ -52,6 +70,7 @@ class Metric:
     attributes: Mapping[str, float] = field(default_factory=dict)
     health: bool = True
     reads_as: "ReadsAs | None" = None
+    keep: Keep = Keep()
 
     def attribute(self, name: str) -> float | None:
         """An attribute, or one of the numbers every metric has: ``period_s``, ``lo``, ``hi``."""
