@@ -8,15 +8,13 @@ about a row that does not fit nothing is said here.
 
 import re
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from ingest.digits import NUMBER, Mask, find, words
+from ingest.digits import NUMBER, Mask, Text, find, words
 from ingest.rows import MAX_ROWS, Form, Row
 from yiwang.columns import I64
 
@@ -24,6 +22,8 @@ TEXT = 48
 """Bytes looked at for a text, its closing quote included."""
 _FRONT = 32
 _LONGEST_ROW = 2000
+_SENDERS = 256
+_TILE = 16  # rows compared in one stride of numpy's inner loop, which costs as much to begin as ten words
 _QUOTE = ord('"')
 _FIELD = re.compile(
     rb'\s*"([^"\\]*)"\s*:\s*(?:"(?P<text>[^"\\]*)"|(?P<number>-?[0-9][0-9.eE+-]*)|true|false|null)\s*([,}])'
@@ -72,7 +72,7 @@ class Column:
     """Where the values of a field stand.
 
     Attributes:
-        at: int64 (n,), place of the first byte in ``Bulk.text``.
+        at: int64 (n,), place of the first byte in ``Bulk.text.raw``.
         width: int64 (n,), bytes; an int where all are as wide.
     """
 
@@ -86,7 +86,7 @@ class Bulk:
 
     Attributes:
         layout: of the first row.
-        text: the body with room around it.
+        text: the rows with room around them.
         starts: int64 (n,), place of each row's ``{``.
         fits: bool (n,), whether a row is as the first; the columns mean nothing for others.
         between: what stands between two rows.
@@ -95,22 +95,17 @@ class Bulk:
     """
 
     layout: Layout
-    text: bytes
+    text: Text
     starts: I64
     fits: Mask
     between: bytes
     end: int
     columns: dict[str, Column] = field(default_factory=dict)
 
-    def window(self, at: I64, size: int) -> NDArray[np.void]:
-        """``size`` bytes from each place on, void (n,)."""
-        view = np.ndarray((len(self.text) - size,), f"V{size}", self.text, strides=(1,))
-        return view[at]
-
     def piece(self, i: int, form: Form) -> bytes | None:
         """Row ``i`` by itself, None where it does not stand between the others in the usual way."""
         end = int(self.starts[i + 1]) if i + 1 < len(self.starts) else self.end
-        raw = self.text[int(self.starts[i]) : end]
+        raw = self.text.raw[int(self.starts[i]) : end]
         if form == "array":
             raw = raw.rstrip(_SPACE)
             return raw[:-1].rstrip(_SPACE) if raw.endswith(b",") else None
@@ -136,8 +131,8 @@ def read(body: bytes, form: Form) -> Bulk | None:
         last = len(body)
     end = len(body[:last].rstrip(_SPACE if form == "array" else b"\r\n"))  # behind the last row
     room = bytes(sum(max(TEXT, NUMBER, len(f.before)) for f in layout.fields) + len(layout.after) + 256)
-    text = b"".join((bytes(_FRONT), body[begin:end], between, room))
-    starts = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("{"))
+    text = Text(b"".join((bytes(_FRONT), body[begin:end], between, room)))
+    starts = np.flatnonzero(text.bytes == ord("{"))
     if len(starts) > MAX_ROWS:
         return None
     behind = _FRONT + end - begin + len(between)
@@ -196,20 +191,36 @@ def _walk(bulk: Bulk) -> bool:
         Whether most rows fit; else nothing is said of any.
     """
     fields = bulk.layout.fields
-    sought = {i for i, f in enumerate(fields) if f.kind == "number"}
+    kind = tuple(f.before for f in fields)
+    sought = _learnt.get(kind) or frozenset(i for i, f in enumerate(fields) if f.kind == "number")
+    blamed = _step(bulk, sought)
+    while blamed >= 0:
+        sought |= {blamed}
+        blamed = _step(bulk, sought)
+        if len(_learnt) >= _SENDERS:
+            _learnt.clear()
+        _learnt[kind] = sought
+    return bool(np.count_nonzero(bulk.fits) * 8 >= len(bulk.fits) * 7)
+
+
+_learnt: dict[tuple[bytes, ...], frozenset[int]] = {}
+"""Which fields differ in width, by how a sender writes: only where to begin, the next body may show otherwise."""
+
+
+def _step(bulk: Bulk, sought: frozenset[int]) -> int:
+    """Walk once, looking for the ends of the fields ``sought``; the field that must be sought too, or -1."""
+    fields = bulk.layout.fields
+    bulk.fits, bulk.columns = np.ones(len(bulk.starts), bool), {}
     at, begin = bulk.starts, 0
     while True:
         literal, mask, texts, stop = _run(fields, begin, sought, bulk.layout.after)
         fits, wrong = _compare(bulk, at, literal, mask)
         if fits is not None:
-            fits &= bulk.fits
-            if np.count_nonzero(fits) * 16 < len(fits) * 15:
-                blamed = [i for i, offset in texts.items() if offset <= wrong]
-                if not blamed:
-                    return False
-                sought.add(blamed[-1])
-                continue
-            bulk.fits = fits
+            bulk.fits &= fits
+            if np.count_nonzero(bulk.fits) * 16 < len(fits) * 15:
+                blamed = [i for i, offset in texts.items() if offset <= wrong or begin > max(sought)]
+                if blamed:
+                    return blamed[-1]
         for i, offset in texts.items():
             if fields[i].name not in _WORDS:
                 bulk.columns[fields[i].name] = Column(at + offset, len(fields[i].raw))
@@ -217,17 +228,25 @@ def _walk(bulk: Bulk) -> bool:
         if stop == len(fields):
             break
         part, begin = fields[stop], stop + 1
-        after = fields[begin].before if begin < len(fields) else bulk.layout.after
-        width = find(words(bulk.window(at, TEXT if part.kind == "text" else NUMBER)), after[0])
+        most = TEXT if part.kind == "text" else NUMBER
+        if stop == max(sought):  # what follows is equally long in all rows: the next row says where this ends
+            behind = sum(len(f.before) + len(f.raw) for f in fields[begin:]) + len(bulk.layout.after)
+            width = np.append(bulk.starts[1:], bulk.end) - behind - at
+            if width.min() < 0 or width.max() > most:
+                bulk.fits &= (width >= 0) & (width <= most)
+                width = np.clip(width, 0, most)
+        else:
+            after = fields[begin].before if begin < len(fields) else bulk.layout.after
+            width = find(words(bulk.text.window(at, most)), after[0])
         bulk.columns[part.name] = Column(at, width)
         at = at + width
     bulk.fits[:-1] &= at[:-1] == bulk.starts[1:]
     bulk.fits[-1] &= at[-1] == bulk.end
-    return bool(np.count_nonzero(bulk.fits) * 8 >= len(bulk.fits) * 7)
+    return -1
 
 
 def _run(
-    fields: Sequence[Field], begin: int, sought: AbstractSet[int], after: bytes
+    fields: Sequence[Field], begin: int, sought: frozenset[int], after: bytes
 ) -> tuple[bytes, bytes, dict[int, int], int]:
     """The stretch from a field on that is equally long in all rows.
 
@@ -251,12 +270,14 @@ def _run(
 def _compare(bulk: Bulk, at: I64, literal: bytes, mask: bytes) -> tuple[Mask | None, int]:
     """Which rows are so from ``at`` on (None: all), and the offset of the first byte that is not in some row."""
     size = len(literal) + -len(literal) % 8
-    wanted = np.frombuffer(literal.ljust(size, b"\0"), np.uint64)
-    compared = np.frombuffer(mask.ljust(size, b"\0"), np.uint64)
-    rows = words(bulk.window(at, size))
-    rows ^= wanted
-    rows &= compared
-    differs = np.bitwise_or.reduce(rows, axis=0)
-    if not differs.any():
+    wanted = np.frombuffer(literal.ljust(size, b"\0") * _TILE, np.uint64)
+    compared = np.frombuffer(mask.ljust(size, b"\0") * _TILE, np.uint64)
+    rows = words(bulk.text.window(at, size))
+    whole = len(rows) // _TILE * _TILE
+    for some, k in ((rows[:whole].reshape(-1, len(wanted)), len(wanted)), (rows[whole:], size // 8)):
+        some ^= wanted[:k]
+        some &= compared[:k]
+    if not rows.max():
         return None, 0
+    differs = np.bitwise_or.reduce(rows, axis=0)
     return np.bitwise_or.reduce(rows, axis=1) == 0, int(np.flatnonzero(differs.view(np.uint8))[0])

@@ -148,7 +148,9 @@ class Catalogue:
         group = device >> 32
         place = self.place[group, metric]
         at = (device & _START) + place
-        known = (device >= 0) & (place >= 0) & (np.asarray(metric) >= 0)
+        known = (device >= 0) & (place >= 0)
+        if not isinstance(metric, int):
+            known &= metric >= 0
         if known.all():
             return self.series[at], self.district[group]
         at[~known] = -1  # the last one stands for none

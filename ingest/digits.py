@@ -10,7 +10,6 @@ from yiwang.columns import F64, I64
 
 U64 = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
-Bytes = NDArray[np.uint8]
 
 NUMBER = 24
 """Bytes looked at for a number, its terminator included."""
@@ -19,24 +18,42 @@ _ONES = np.uint64(0x0101010101010101)
 _HIGH = np.uint64(0x8080808080808080)
 _ZEROS = np.uint64(0x3030303030303030)
 _OVER_9 = np.uint64(0x7676767676767676)
-_8, _16, _32 = np.uint64(8), np.uint64(16), np.uint64(32)
-_1, _3 = np.uint64(1), np.uint64(3)
+_1, _7, _8, _16, _32 = np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(16), np.uint64(32)
 _PAIRS = (np.uint64(10 * 2**8 + 1), np.uint64(100 * 2**16 + 1), np.uint64(10_000 * 2**32 + 1))
 _KEEP = (np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF))
 _HUNDRED_MILLION = np.uint64(10**8)
-_POWER = 10.0 ** np.arange(17)
 _DOT, _MINUS, _ZERO = 46, 45, 48
 
 
-def _right(n: int, width: int) -> Bytes:
-    """All bits in the last ``n`` of ``width`` bytes."""
-    return np.where(np.arange(width) >= width - n, 255, 0).astype(np.uint8)
+def _scales(size: int) -> tuple[F64, F64, F64]:
+    """By place of the dot (``size``: there is none): 10^decimals, 10^(decimals + 1), and 9 times the first."""
+    power = 10.0 ** np.append(np.arange(size)[::-1], 0)
+    return power, np.append(10.0 * power[:-1], np.inf), np.append(9.0 * power[:-1], 0.0)
 
 
-# By count of figures: the last so many of 16 bytes. By place of the dot: everything but it (0: there is none).
-_FIGURES = np.stack([_right(n, 16) for n in range(17)]).view("V16").ravel()
-_NO_DOT = np.where((np.arange(16) == np.arange(16)[:, None]) & (np.arange(16)[:, None] > 0), 0, 255)
-_NO_DOT = _NO_DOT.astype(np.uint8).view("V16").ravel()
+_SCALES = {size: _scales(size) for size in (8, 16)}
+# By count: all bits of the last so many of eight bytes.
+_LAST = np.array([(1 << 64) - (1 << 64 - 8 * n) for n in range(9)], np.uint64)
+
+
+class Text:
+    """Bytes of which columns are taken.
+
+    Attributes:
+        raw: themselves.
+        bytes: uint8 (n,).
+    """
+
+    __slots__ = ("bytes", "raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.bytes: NDArray[np.uint8] = np.frombuffer(raw, np.uint8)
+
+    def window(self, at: I64, size: int) -> NDArray[np.void]:
+        """``size`` bytes from each place on, void (n,)."""
+        view = np.ndarray((len(self.raw) - size,), f"V{size}", self.raw, strides=(1,))
+        return view[at]
 
 
 def words(column: NDArray[np.void]) -> U64:
@@ -50,8 +67,12 @@ def find(w: U64, character: int) -> I64:
     The word trick is Mycroft's: only above the first match may it see matches that are none.
     """
     x = w ^ (_ONES * np.uint64(character))
-    t = (x - _ONES) & ~x & _HIGH
-    place = (np.bitwise_count((t & (~t + _1)) - _1) >> 3).astype(np.int64)
+    return _first((x - _ONES) & ~x & _HIGH)
+
+
+def _first(marks: U64) -> I64:
+    """Place of the first byte of each window that is marked in its high bit."""
+    place = (np.bitwise_count((marks & (~marks + _1)) - _1) >> 3).astype(np.int64)
     result = place[:, 0]
     for k in range(1, place.shape[1]):
         result = result + np.where(result == 8 * k, place[:, k], 0)
@@ -66,66 +87,82 @@ def all_figures(d: U64) -> Mask:
 
 def value(d: U64) -> U64:
     """Words of eight figures each, already less ``'0'``, as numbers."""
-    d = ((d * _PAIRS[0]) >> _8) & _KEEP[0]
-    d = ((d * _PAIRS[1]) >> _16) & _KEEP[1]
-    return (d * _PAIRS[2]) >> _32
+    v = d * _PAIRS[0]
+    for bits, keep, factor in ((_8, _KEEP[0], _PAIRS[1]), (_16, _KEEP[1], _PAIRS[2])):
+        v >>= bits
+        v &= keep
+        v *= factor
+    v >>= _32
+    return v
 
 
-def numbers(head: U64, tail: U64, width: I64) -> tuple[F64, Mask]:
+def numbers(text: Text, at: I64, width: I64) -> tuple[F64, Mask]:
     """JSON numbers without exponent, to the last bit what a correct parser gives.
 
     The figures as an integer below 10^15 and a power of ten below 10^16 are both exact in 53 bits, so that one
     division rounds correctly (W. D. Clinger, How to read floating point numbers accurately, 1990).
 
     Args:
-        head: the ``NUMBER`` bytes from the first on, uint64 (n, 3).
-        tail: the 16 bytes up to the last, uint64 (n, 2).
-        width: characters of each, int64 (n,); ``NUMBER`` where there is no end.
+        text: in which they stand.
+        at: place of the first character of each, int64 (n,).
+        width: characters of each, int64 (n,), 0 to ``NUMBER``.
 
     Returns:
-        float64 (n,) and whether each is such a number; -0 and what is longer than ``NUMBER`` is not.
+        float64 (n,) and whether each is such a number; -0, and what is as long as ``NUMBER``, is not.
     """
-    minus = (head[:, 0] & np.uint64(255)) == _MINUS
-    figures = width - minus
-    mask = words(_FIGURES[np.minimum(figures, 16)])
-    d = (tail ^ _ZEROS) & mask
-    dot = find(d, _DOT ^ _ZERO)
-    dot[dot == 16] = 0
-    d &= words(_NO_DOT[dot])
-    good = all_figures(d)
+    start, figures = text.bytes[at], width
+    minus = start == _MINUS
+    signed = bool(minus.any())
+    if signed:
+        start, figures = np.where(minus, text.bytes[at + 1], start), width - minus
+    size = 8 if width.max() <= 8 else 16
+    d = words(text.window(at + (width - size), size))  # the last characters, the first ones of them not ours
+    d ^= _ZEROS
+    for j in range(size // 8):
+        d[:, j] &= _LAST[np.minimum(np.maximum(figures - (size - 8 - 8 * j), 0), 8)]
+    x = d ^ (_ONES * np.uint64(_DOT ^ _ZERO))
+    dots = (x - _ONES) & ~x & _HIGH
+    place = _first(dots)
+    d ^= (dots >> _7) * np.uint64(_DOT ^ _ZERO)
+    ok: Mask = all_figures(d)[:, 0]
     v = value(d)
-    number = (v[:, 0] * _HUNDRED_MILLION + v[:, 1]).astype(np.float64)
-    decimals = np.where(dot > 0, 15 - dot, 0)
-    power = _POWER[decimals]
-    whole = np.floor(number / (power * 10.0))  # the dot's place is a 0 now, so this is not near the next one
-    number = np.where(dot > 0, number - whole * 9.0 * power, number)
-    first = np.where(minus, head[:, 0] >> _8, head[:, 0]) & np.uint64(255)
-    before = np.where(dot > 0, dot - 16 + figures, figures)
-    ok: Mask = good[:, 0] & good[:, 1] & (figures <= _SHORT) & (before >= 1)
-    ok &= ((dot == 0) | (decimals > 0)) & ((first != _ZERO) | (before == 1)) & ~(minus & (number == 0))
-    number = np.where(minus, -number, number) / power
+    if size == 16:
+        ok &= all_figures(d)[:, 1] & ((dots[:, 0] == 0) | (dots[:, 1] == 0))
+        v[:, 0] *= _HUNDRED_MILLION
+        v[:, 0] += v[:, 1]
+    for j in range(size // 8):
+        ok &= (dots[:, j] & (dots[:, j] - _1)) == 0
+    number = v[:, 0].astype(np.float64)
+    power, shift, gap = _SCALES[size]
+    number -= (
+        np.floor(number / shift[place]) * gap[place]
+    )  # the dot's place is a 0: not near the next whole one
+    number /= power[place]
+    before = figures + (place - size)
+    ok &= ((start != _ZERO) & (before > 0)) | (before == 1)
+    ok &= (place != size - 1) & (figures <= _SHORT)
+    if signed:
+        ok &= ~(minus & (number == 0))
+        number = np.where(minus, -number, number)
     if not ok.all():
-        _long(head, width, number, ok)
+        _long(text, at, width, number, ok)
     return number, ok
 
 
-def _long(head: U64, width: I64, number: F64, ok: Mask) -> None:
+def _long(text: Text, at: I64, width: I64, number: F64, ok: Mask) -> None:
     """Numbers with more figures, by Python's own correct conversion."""
-    at = np.flatnonzero(~ok & (width > _SHORT) & (width < NUMBER))
-    if len(at) == 0:
+    rows = np.flatnonzero(~ok & (width > _SHORT) & (width < NUMBER))
+    if len(rows) == 0:
         return
-    text = np.ascontiguousarray(head[at]).view(np.uint8).reshape(-1, NUMBER)
-    inside = np.arange(NUMBER) < width[at, None]
-    text = np.where(inside, text, 0).astype(np.uint8)
-    minus = text[:, 0] == _MINUS
-    dot = text == _DOT
-    figure = (text >= _ZERO) & (text <= _ZERO + 9)
-    rows = np.arange(len(at))
-    first = minus.astype(np.int64)
-    last_is_figure = figure[rows, width[at] - 1]
-    good = (figure.sum(1) + dot.sum(1) + minus == width[at]) & (dot.sum(1) <= 1) & last_is_figure
-    good &= figure[rows, first] & ((text[rows, first] != _ZERO) | dot[rows, first + 1])
-    at, text = at[good], text[good]
-    if len(at):
-        number[at] = text.view(f"S{NUMBER}").ravel().astype(np.float64)
-        ok[at] = number[at] != 0
+    width = width[rows]
+    letters = text.window(at[rows], NUMBER).view(np.uint8).reshape(-1, NUMBER)
+    letters[np.arange(NUMBER) >= width[:, None]] = 0
+    minus, dot = letters[:, 0] == _MINUS, letters == _DOT
+    figure = (letters >= _ZERO) & (letters <= _ZERO + 9)
+    each, first = np.arange(len(rows)), minus.astype(np.int64)
+    good = (figure.sum(1) + dot.sum(1) + minus == width) & (dot.sum(1) <= 1) & figure[each, width - 1]
+    good &= figure[each, first] & ((letters[each, first] != _ZERO) | dot[each, first + 1])
+    rows, letters = rows[good], letters[good]
+    if len(rows):
+        number[rows] = letters.view(f"S{NUMBER}").ravel().astype(np.float64)
+        ok[rows] = number[rows] != 0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.bulk import TEXT, Bulk, Column
-from ingest.digits import NUMBER, U64, Mask, numbers, words
+from ingest.digits import U64, Mask, numbers, words
 from ingest.times import NO_TIME, column_us
 from yiwang.columns import F64, I64, U8
 
@@ -82,7 +82,7 @@ def texts(bulk: Bulk, name: str, rows: I64) -> list[str]:
     column = bulk.columns[name]
     widths = np.broadcast_to(column.width, column.at.shape)[rows].tolist()
     return [
-        bulk.text[at : at + width].decode()
+        bulk.text.raw[at : at + width].decode()
         for at, width in zip(column.at[rows].tolist(), widths, strict=True)
     ]
 
@@ -96,14 +96,14 @@ def _masks(size: int) -> NDArray[np.void]:
 
 def _padded(bulk: Bulk, column: Column, size: int, fits: Mask) -> U64:
     """Texts cut at ``size`` words, zeros behind them; longer ones are taken out of ``fits``."""
-    text = words(bulk.window(column.at, 8 * size))
+    text = words(bulk.text.window(column.at, 8 * size))
     masks = _masks(8 * size)
     if isinstance(column.width, int):
         if column.width > 8 * size:
             fits[:] = False
         mask = words(masks[min(column.width, 8 * size)][None])[0]
-        if not mask.all() or (~mask).any():
-            text &= mask
+        for j in range(min(column.width // 8, size), size):
+            text[:, j] &= mask[j]
         return text
     fits &= column.width <= 8 * size
     text &= words(masks[np.minimum(column.width, 8 * size)])
@@ -111,10 +111,7 @@ def _padded(bulk: Bulk, column: Column, size: int, fits: Mask) -> U64:
 
 
 def _numbers(bulk: Bulk, column: Column) -> tuple[F64, Mask]:
-    width = np.asarray(column.width)
-    return numbers(
-        words(bulk.window(column.at, NUMBER)), words(bulk.window(column.at + width - 16, 16)), width
-    )
+    return numbers(bulk.text, column.at, np.broadcast_to(column.width, column.at.shape))
 
 
 def _plain(bulk: Bulk, column: Column) -> Mask:
@@ -130,13 +127,12 @@ def _plain(bulk: Bulk, column: Column) -> Mask:
 
 
 def _times(bulk: Bulk, column: Column) -> I64:
-    window = words(bulk.window(column.at, 32))
     if isinstance(column.width, int):
-        return column_us(window, column.width)
-    result = np.full(len(window), NO_TIME)
+        return column_us(bulk.text, column.at, column.width)
+    result = np.full(len(column.at), NO_TIME)
     for width in np.flatnonzero(np.bincount(column.width)).tolist():
         mine = column.width == width
-        result[mine] = column_us(window[mine], width)
+        result[mine] = column_us(bulk.text, column.at[mine], width)
     return result
 
 
@@ -158,5 +154,5 @@ def _codes(bulk: Bulk, column: Column, known: Mapping[str, int]) -> I64:
             axis=1
         )  # two texts may mix to the same; the second is looked up by itself
         at, width = int(column.at[first]), int(column.width[first])
-        codes[mine] = known.get(bulk.text[at : at + width].decode("utf-8", "replace"), -1)
+        codes[mine] = known.get(bulk.text.raw[at : at + width].decode("utf-8", "replace"), -1)
     return codes

@@ -1,7 +1,7 @@
 """Device ids to what is registered, for whole columns at once and for single ones. Pure; built whole, then only read.
 
-The ids stand as 64-bit words in one array, sorted by the top bits of their hash; a directory says where each
-hash begins. A look-up compares the bytes themselves, so that two ids with one hash are never taken for each other.
+The ids stand as 64-bit words in one array; a directory, asked for the top bits of an id's hash, says where. A
+look-up compares the bytes themselves, so that two ids with one hash are never taken for each other.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from yiwang.columns import I32, I64
+from yiwang.columns import I64
 
 U64 = NDArray[np.uint64]
 
@@ -28,8 +28,9 @@ _FACTORS = (
     0xE7037ED1A0B428DB,
 )
 _F = tuple(np.uint64(f) for f in _FACTORS)
-_32, _29 = np.uint64(32), np.uint64(29)
-_BITS = (1 << 64) - 1
+_29, _32, _40, _255 = np.uint64(29), np.uint64(32), np.uint64(40), np.uint64(255)
+_LOW_32, _BITS = (1 << 32) - 1, (1 << 64) - 1
+_LOW = np.uint64(_LOW_32)
 
 
 @dataclass(slots=True, eq=False)
@@ -39,15 +40,16 @@ class Index:
     Attributes:
         words: 64-bit words of an id.
         shift: bits of a hash that the directory does not look at.
-        first: int32 (buckets + 1,), where the ids of a hash's top bits begin.
-        records: void (ids + 1,), an id's words and its number, sorted by hash; the last one is nobody's.
+        directory: uint64 (buckets,), of the ids whose hash has these top bits: where their records begin (low 32
+            bits), how many they are (8 bits), and the seed that gives each a record of its own (24 bits).
+        records: void (ids + 1,), an id's words and its number; the last one is nobody's.
         odd: ids that have no record, UTF-8, to their numbers.
         memo: single look-ups of late.
     """
 
     words: int
     shift: int
-    first: I32
+    directory: U64
     records: NDArray[np.void]
     odd: dict[bytes, int]
     memo: dict[str, int]
@@ -59,26 +61,15 @@ class Index:
             keys: zero-padded ids without NUL, uint64 (n, ``words``).
         """
         n, k = keys.shape
-        bucket = (_hash(keys) >> np.uint64(self.shift)).astype(np.int64)
-        at = self.first[bucket].astype(np.int64)
-        row = self.records[at].view(np.uint64).reshape(n, k + 1)
-        found = row[:, k].view(np.int64).copy()
-        other = _differs(row, keys)
-        left = np.flatnonzero(other)
-        if len(left):
-            at, end = at[left], self.first[bucket[left] + 1]
-            while True:  # the rest of their buckets: most hold one id, hardly any more than five
-                at = at + 1
-                more = at < end
-                found[left[~more]] = -1
-                left, at, end = left[more], at[more], end[more]
-                if len(left) == 0:
-                    break
-                row = self.records[at].view(np.uint64).reshape(-1, k + 1)
-                other = _differs(row, keys[left])
-                found[left[~other]] = row[~other, k].view(np.int64)
-                left, at, end = left[other], at[other], end[other]
-        return found
+        h = _hash(keys)
+        entry = self.directory[(h >> np.uint64(self.shift)).view(np.int64)]
+        at = (entry & _LOW) + _place(h, entry >> _40, (entry >> _32) & _255)
+        rows = self.records[at.view(np.int64)].view(np.uint64).reshape(n, k + 1)
+        found = rows[:, k].view(np.int64)
+        other = rows[:, 0] != keys[:, 0]
+        for j in range(1, k):
+            other |= rows[:, j] != keys[:, j]
+        return np.where(other, -1, found)
 
     def texts(self, ids: Sequence[str]) -> I64:
         """Number of each id, int64 (n,)."""
@@ -113,12 +104,11 @@ class Index:
         h = 0
         for j in range(self.words):
             h = ((h ^ h >> 32) ^ int.from_bytes(key[8 * j : 8 * j + 8], "little")) * _FACTORS[j] & _BITS
-        bucket = ((h ^ h >> 29) * _FACTORS[-1] & _BITS) >> self.shift
-        for at in range(int(self.first[bucket]), int(self.first[bucket + 1])):
-            record = self.records[at].tobytes()
-            if record.startswith(key):
-                return int.from_bytes(record[len(key) :], "little")
-        return -1
+        h = (h ^ h >> 29) * _FACTORS[-1] & _BITS
+        entry = int(self.directory[h >> self.shift])
+        mixed = ((h ^ entry >> 40) * _FACTORS[0] & _BITS) >> 32
+        record = self.records[(entry & _LOW_32) + (mixed * (entry >> 32 & 255) >> 32)].tobytes()
+        return int.from_bytes(record[len(key) :], "little") if record.startswith(key) else -1
 
 
 def build(ids: Sequence[bytes], numbers: I64) -> Index:
@@ -134,24 +124,56 @@ def build(ids: Sequence[bytes], numbers: I64) -> Index:
         ids, numbers = [ids[n] for n in keep], numbers[keep]
     n = len(ids)
     keys = np.array(ids, f"S{8 * k}").view(np.uint64).reshape(n, k)
-    bits = max(4, (2 * n - 1).bit_length())
+    bits = max(4, (n - 1).bit_length())
     shift = 64 - bits
-    bucket = (_hash(keys) >> np.uint64(shift)).astype(np.int64)
-    order = np.argsort(bucket)
+    h = _hash(keys)
+    directory, place = _arranged(h, (h >> np.uint64(shift)).astype(np.int64), 1 << bits)
     table = np.zeros((n + 1, k + 1), np.uint64)
-    table[:n, :k] = keys[order]
-    table[:n, k] = numbers[order]
+    table[place, :k] = keys
+    table[place, k] = numbers
     table[n, k] = _BITS  # -1, of nobody
-    first = np.zeros((1 << bits) + 1, np.int32)
-    np.cumsum(np.bincount(bucket, minlength=1 << bits), out=first[1:])
     return Index(
         words=k,
         shift=shift,
-        first=first,
+        directory=directory,
         records=table.view(f"V{8 * k + 8}").ravel(),
         odd=odd,
         memo={},
     )
+
+
+def _arranged(h: U64, bucket: I64, buckets: int) -> tuple[U64, I64]:
+    """The directory of these hashes, and the place of each one's record.
+
+    For every bucket seeds are tried until one sends its ids to places of their own (a minimal perfect hash: after
+    Fredman, Komlós, Szemerédi 1984 and the many since); then one look-up is enough, whatever the id.
+    """
+    many = np.bincount(bucket, minlength=buckets)
+    begin = np.cumsum(many) - many
+    seeds = np.zeros(buckets, np.uint64)
+    place = np.empty(len(h), np.int64)
+    order = np.argsort(bucket)
+    for size in range(1, int(many.max(initial=0)) + 1):
+        left = np.flatnonzero(many == size)  # buckets of that many ids that have no seed yet
+        ids = order[begin[left, None] + np.arange(size)]
+        hashes = h[ids]
+        for seed in range(1 << 24):
+            mine = _place(hashes, np.uint64(seed), np.uint64(size)).view(np.int64)
+            taken = np.bitwise_or.reduce(np.left_shift(1, mine), axis=1)
+            done = taken == (1 << size) - 1
+            seeds[left[done]] = seed
+            place[ids[done]] = begin[left[done], None] + mine[done]
+            left, ids, hashes = left[~done], ids[~done], hashes[~done]
+            if len(left) == 0:
+                break
+        else:
+            raise ValueError("ids that are not different cannot be told apart")
+    return begin.view(np.uint64) | many.view(np.uint64) << _32 | seeds << _40, place
+
+
+def _place(h: U64, seed: U64 | np.uint64, many: U64 | np.uint64) -> U64:
+    """Which of its bucket's ``many`` records an id has."""
+    return ((((h ^ seed) * _F[0]) >> _32) * many) >> _32
 
 
 def _hash(keys: U64) -> U64:
@@ -159,10 +181,3 @@ def _hash(keys: U64) -> U64:
     for j in range(1, keys.shape[1]):
         h = ((h ^ (h >> _32)) ^ keys[:, j]) * _F[j]
     return (h ^ (h >> _29)) * _F[-1]
-
-
-def _differs(rows: U64, keys: U64) -> NDArray[np.bool_]:
-    other: NDArray[np.bool_] = rows[:, 0] != keys[:, 0]
-    for j in range(1, keys.shape[1]):
-        other |= rows[:, j] != keys[:, j]
-    return other

@@ -7,11 +7,12 @@ one, which also names what is wrong. Both give the same microsecond; a law in th
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.digits import U64, Mask, all_figures, value
+from ingest.digits import U64, Mask, Text, value, words
 from yiwang.clock import parse_iso
 from yiwang.columns import I64
 from yiwang.errors import BadInput
@@ -28,8 +29,10 @@ _MICROS = np.array([100_000, 10_000, 1_000, 100, 10, 1], np.int64)
 _LOCAL = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)(.+)", re.DOTALL)
 
 _MINUTES = 6  # so many different ones of a body are read once each
-_ZEROS = np.uint64(0x3030303030303030)
-_8, _56, _255 = np.uint64(8), np.uint64(56), np.uint64(255)
+_HIGH = np.uint64(0x8080808080808080)
+_8, _10, _56, _60, _255 = np.uint64(8), np.uint64(10), np.uint64(56), np.uint64(60), np.uint64(255)
+_MILLION, _9_MILLION = np.uint64(1_000_000), np.uint64(9_000_000)
+_MINUTE = re.compile(rb"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:")
 
 Bytes = NDArray[np.uint8]
 
@@ -49,55 +52,85 @@ def times_us(texts: Sequence[str]) -> I64:
     return result
 
 
-def column_us(window: U64, width: int) -> I64:
+def column_us(text: Text, at: I64, width: int) -> I64:
     """As ``times_us``, of one width and as bytes.
 
     A body is of few minutes: the minute is read once for all rows that share it, and of the others only seconds
     and fraction.
 
     Args:
-        window: the first 32 bytes of each, uint64 (n, 4); what lies beyond the time is not looked at.
+        text: in which they stand.
+        at: place of the first byte of each, int64 (n,).
         width: bytes of each time.
     """
-    n = len(window)
-    if width not in _WIDTHS:
-        return np.full(n, NO_TIME)
+    n = len(at)
     result = np.full(n, NO_TIME)
-    block = window.view(np.uint8).reshape(n, 32)
-    zulu = block[0, width - 1] == ord("Z")
-    end = width - 1 if zulu else width - 6
+    if width not in _WIDTHS:
+        return result
+    first = text.raw[int(at[0]) : int(at[0]) + width]
+    end = width - 1 if first[-1:] == b"Z" else width - 6
     if n < 32 or end not in (19, *range(21, 27)):
-        return _block(block, width)
-    inside = np.arange(16, 32)
-    figures = ((inside > 16) & (inside < end) & (inside != 19)).astype(np.uint8) * np.uint8(255)
-    fixed = ((inside < width).astype(np.uint8) * np.uint8(255)) & ~figures
-    second, rest = window[:, 2], window[:, 3]
-    masks, shape = fixed.view(np.uint64), block[0, 16:].copy().view(np.uint64)
-    good: Mask = (((second ^ shape[0]) & masks[0]) | ((rest ^ shape[1]) & masks[1])) == 0
-    masks = figures.view(np.uint64)
-    d, e = (second ^ _ZEROS) & masks[0], (rest ^ _ZEROS) & masks[1]
-    good &= all_figures(d) & all_figures(e)
-    v = value((d >> _8) | (e << _56)).view(
-        np.int64
-    )  # two figures of seconds, a 0 for the dot, five of the fraction
-    seconds = v // 1_000_000
-    good &= seconds < 60
-    micros = v * 10 - seconds * 9_000_000 + ((e >> _8) & _255).view(np.int64)
+        return _block(text.window(at, width).view(np.uint8).reshape(n, width), width)
+    minute, rest = words(text.window(at, 16)), words(text.window(at + 16, 16))
+    less, inside, over = _shape(first[16:17] + first[19:20] + first[end:], width, end)
+    whole = n // 32 * 32
+    odd = np.empty_like(rest)
+    for part, marks in (
+        (rest[:whole].reshape(-1, 64), odd[:whole].reshape(-1, 64)),
+        (rest[whole:], odd[whole:]),
+    ):
+        k = part.shape[1]
+        part ^= less[:k]
+        part &= inside[:k]
+        np.add(part, over[:k], out=marks)
+        marks |= part
+        marks &= _HIGH
+    good: Mask = (odd[:, 0] | odd[:, 1]) == 0
+    d, e = rest[:, 0], rest[:, 1]
+    v = value((d >> _8) | (e << _56))  # two figures of seconds, a 0 for the dot, five of the fraction
+    seconds = v // _MILLION
+    good &= seconds < _60
+    micros = v * _10
+    micros -= seconds * _9_MILLION
+    if end == 26:
+        micros += (e >> _8) & _255
+    micros = micros.view(np.int64)
     left = good
     for _ in range(_MINUTES):
-        first = int(left.argmax())
-        if not left[first]:
+        row = int(left.argmax())
+        if not left[row]:
             break
-        mine = left & (window[:, 0] == window[first, 0]) & (window[:, 1] == window[first, 1])
-        known = int(_block(block[first : first + 1], width)[0])
-        if known != NO_TIME:
-            known -= int(micros[first])
-            result = known + micros if mine.all() else np.where(mine, known + micros, result)
+        mine = left & (minute[:, 0] == minute[row, 0]) & (minute[:, 1] == minute[row, 1])
         left = left & ~mine
-    if not good.all() or left.any():
+        one = text.raw[int(at[row]) : int(at[row]) + width]
+        if _MINUTE.match(one):
+            try:
+                begun = time_us(one.decode()) - int(micros[row])
+            except BadInput:
+                continue
+            result = micros + begun if mine.all() else np.where(mine, micros + begun, result)
+    if left.any() or not good.all():
         other = np.flatnonzero(left | ~good)
-        result[other] = _block(block[other], width)
+        result[other] = _block(text.window(at[other], width).view(np.uint8).reshape(-1, width), width)
     return result
+
+
+@lru_cache(256)
+def _shape(letters: bytes, width: int, end: int) -> tuple[U64, U64, U64]:
+    """What is taken from the 16 bytes behind the minute, for 32 rows.
+
+    Exclusive or with the first, then the second's bits alone: what is no figure becomes 0 where it is as in the
+    first row, a figure its number, what lies behind the time 0. Where the third is added to that without reaching
+    128, it was so.
+    """
+    place = np.arange(16)
+    figure = (place > 0) & (place < end - 16) & (place != 3)
+    less = np.full(16, ord("0"))
+    less[0], less[3] = letters[0], letters[1]
+    less[end - 16 : width - 16] = list(letters[2:])
+    inside, over = np.where(place < width - 16, 255, 0), np.where(figure, 118, 127)
+    first, second, third = (np.tile(c.astype(np.uint8).view(np.uint64), 32) for c in (less, inside, over))
+    return first, second, third
 
 
 def time_us(text: str) -> int:
