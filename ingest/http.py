@@ -18,6 +18,7 @@ from starlette.routing import Route
 from ingest.intake import HTTP, HTTP_EVENTS, HTTP_REPORTS, HTTP_WARNINGS, Intake
 from ingest.rows import Form
 from yiwang.errors import BadInput, Unavailable, YiwangError
+from yiwang.metrics import Metrics
 
 RETRY_AFTER_S = 5
 BODY_TIMEOUT_S = 30.0
@@ -43,6 +44,7 @@ def app(
     *,
     body_limit: int,
     health: Callable[[], dict[str, Any]],
+    metrics: Metrics | None = None,
     body_timeout_s: float = BODY_TIMEOUT_S,
 ) -> Starlette:
     """The application.
@@ -51,6 +53,7 @@ def app(
         intake: takes the bodies.
         body_limit: largest body, bytes, packed and unpacked.
         health: what ``GET /healthz`` answers.
+        metrics: what ``GET /metrics`` shows.
         body_timeout_s: a body takes no longer than this to arrive.
     """
 
@@ -84,6 +87,11 @@ def app(
         del request
         return _json(health(), 200)
 
+    async def figures(request: Request) -> Response:
+        assert metrics is not None
+        body, content_type = metrics.text(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
     return Starlette(
         routes=[
             Route("/v1/readings", take(HTTP), methods=["POST"]),
@@ -92,6 +100,7 @@ def app(
             Route("/v1/warnings", take(HTTP_WARNINGS), methods=["POST"]),
             Route("/v1/counters", counters, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
+            *([Route("/metrics", figures, methods=["GET"])] if metrics else []),
         ],
         exception_handlers={404: _not_found, 405: _not_allowed},
     )
@@ -112,7 +121,7 @@ def _not_found(request: Request, _: Exception) -> Response:
         BadInput(
             "http.path",
             f"there is nothing at {request.url.path[:100]}; there are POST /v1/readings, /v1/events,"
-            " /v1/reports, /v1/warnings, GET /v1/counters, GET /healthz",
+            " /v1/reports, /v1/warnings, GET /v1/counters, GET /healthz, GET /metrics",
         )
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from ingest import http
+from ingest import figures, http
 from ingest.deadletters import DeadLetters
 from ingest.feeder import DELIVER_S, Feeder
 from ingest.intake import Intake
@@ -18,11 +18,12 @@ from ingest.parse import Limits
 from ingest.watch import Watch
 from sql import get_run, list_runs
 from sql.runs import unknown_run
-from yiwang import logs
+from yiwang import logs, metrics_http
 from yiwang.broker import ensure_topics, start_producer
 from yiwang.clock import SystemClock
 from yiwang.domains import compile_rules, load_rules
 from yiwang.errors import BadInput, Unavailable, YiwangError
+from yiwang.metrics import Metrics
 from yiwang.settings import Settings
 from yiwang.topics import Topics
 
@@ -104,8 +105,11 @@ async def run(
             tasks.append(asyncio.create_task(feed.run(), name="mqtt"))
             line["mqtt"] = str(where)
         server: _Server | None = None
+        metrics = Metrics("ingest", settings.run, settings.worker)
+        feeders = {"mqtt": patient.feeder}
         if listener:
             hasty = intake(DELIVER_S)
+            feeders["http"] = hasty.feeder
             hasty.counters = patient.counters
 
             def health() -> dict[str, Any]:
@@ -121,7 +125,7 @@ async def run(
 
             server = _Server(
                 uvicorn.Config(
-                    http.app(hasty, body_limit=settings.body_limit, health=health),
+                    http.app(hasty, body_limit=settings.body_limit, health=health, metrics=metrics),
                     log_config=None,
                     access_log=False,
                     lifespan="off",
@@ -131,6 +135,11 @@ async def run(
             tasks.append(asyncio.create_task(server.serve([listener]), name="http"))
             host, port = listener.getsockname()[:2]
             line["http"] = f"{host}:{port}"
+        elif settings.metrics_port != metrics_http.OFF:
+            shown = await metrics_http.start(metrics, settings.metrics_host, settings.metrics_port)
+            stack.callback(shown.close)
+            line["metrics"] = metrics_http.address(shown)
+        metrics.add("ingest", figures.ingest(feeders, patient.counters, lambda: watch.catalogue, feed))
         ready(line)
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait((*tasks, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -158,7 +167,8 @@ async def _within(close: Callable[[], Any], what: str) -> None:  # Any: a corout
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # with the protocol named, or asyncio leaves Nagle's algorithm on for what is accepted: up to 40 ms an answer
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -5,7 +5,7 @@ Prometheus histogram holds, so that nothing has to be worked out when it is read
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 BUCKETS_S = (
@@ -54,6 +54,15 @@ class Latency:
     def n(self) -> int:
         """How many were counted."""
         return sum(self.counts)
+
+
+def together(all_of_them: Iterable[Latency]) -> Latency:
+    """The sum of several."""
+    total = Latency()
+    for latency in all_of_them:
+        total.counts = [a + b for a, b in zip(total.counts, latency.counts, strict=True)]
+        total.sum_s += latency.sum_s
+    return total
 
 
 def quantile(share: float, bounds_s: Sequence[float], counts: Sequence[float]) -> float | None:

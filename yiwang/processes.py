@@ -102,7 +102,7 @@ class Registration:
             "__meta_yiwang_host": socket.gethostname(),
             "__meta_yiwang_restarts": str(self.restarts),
         }
-        text = json.dumps([{"targets": [address] if address else [], "labels": labels}])
+        text = json.dumps([{"targets": [_reachable(address)] if address else [], "labels": labels}])
         fresh = self._path.with_suffix(f".{os.getpid()}.new")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -163,6 +163,14 @@ def _age_s(path: Path) -> float:
         return (SystemClock().now_ns() - path.stat().st_mtime_ns) / SECOND
     except OSError:
         return 0.0
+
+
+def _reachable(address: str) -> str:
+    """Where we listen on every address, the one by which this machine reaches itself."""
+    for everywhere, here in (("0.0.0.0:", "127.0.0.1:"), ("[::]:", "[::1]:"), (":::", "[::1]:")):
+        if address.startswith(everywhere):
+            return here + address.removeprefix(everywhere)
+    return address
 
 
 def _plain(name: str) -> str:

@@ -42,8 +42,8 @@ class Settings(BaseSettings):
         0,
         ge=-1,
         le=65535,
-        description="port of a stream worker's metrics; 0 takes a free one (told in the ready line), -1 does without. "
-        "ingest and the gateway show theirs on their own HTTP port",
+        description="port of a stream worker's metrics; 0 takes a free one (told in the ready line), -1 does without "
+        "and announces no process. ingest and the gateway show theirs on their own HTTP port",
     )
     mqtt: str = Field(
         "", description="MQTT broker to read from, mqtt://[user:password@]host:port; empty: none"

@@ -80,6 +80,7 @@ class Town:
             "YIWANG_KAFKA": self.bootstrap,
             "YIWANG_DATABASE": self.dsn,
             "YIWANG_RUN": self.topics.run,
+            "YIWANG_METRICS_PORT": "-1",
         }
 
     @contextmanager

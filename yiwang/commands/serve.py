@@ -31,6 +31,7 @@ def command(run: str | None, host: str | None, port: int | None, socket_port: in
 
 async def _serve(settings: Settings) -> None:
     from ws_server.gateway import Gateway
+    from yiwang.metrics_http import OFF
     from yiwang.processes import Registration
 
     stop = asyncio.Event()
@@ -40,6 +41,7 @@ async def _serve(settings: Settings) -> None:
         ready = {"ready": "serve", "http": gateway.http, "socket": gateway.socket}
         click.echo(json.dumps(ready))
         entry = Registration(settings.data, "gateway", settings.run, settings.worker)
-        entry.announce(gateway.http)
+        if settings.metrics_port != OFF:
+            entry.announce(gateway.http)
         await gateway.run_until(stop)
     entry.withdraw()

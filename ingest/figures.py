@@ -1,0 +1,51 @@
+"""What ingest tells of itself as metrics: plain attributes, read when somebody asks."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from ingest.catalogue import Catalogue
+from ingest.feeder import Feeder
+from ingest.intake import Counters
+from ingest.mqtt import MqttFeed
+from yiwang import metrics as m
+from yiwang.latency import together
+from yiwang.metrics import Sample, Source
+
+
+def ingest(
+    feeders: Mapping[str, Feeder],
+    counters: Counters,
+    catalogue: Callable[[], Catalogue],
+    feed: MqttFeed | None,
+) -> Source:
+    """Of an ingest process.
+
+    Args:
+        feeders: all of the process, by way in; their counts are added up.
+        counters: what came in, by source.
+        catalogue: gives the present one.
+        feed: of MQTT, if any.
+    """
+
+    def read() -> Iterator[Sample]:
+        totals = [feeder.totals for feeder in feeders.values()]
+        yield m.INGEST_READINGS, (), sum(t.rows for t in totals)
+        yield m.INGEST_MESSAGES, (), sum(t.messages for t in totals)
+        yield m.INGEST_FAILED, (), sum(t.failed_rows for t in totals)
+        yield m.INGEST_SERIES, (), catalogue().readable
+        yield m.INGEST_CLOCKS, (), counters.clocks.total()
+        yield m.INGEST_DROPPED, (), counters.dropped
+        for source, count in counters.sources.items():
+            yield m.INGEST_ACCEPTED, (source,), count.accepted
+            for code, n in count.rejected.items():
+                yield m.DEAD, (source, code), n
+        districts = sorted({d for t in totals for d in t.latency})
+        for d in districts:
+            yield m.STAGE, ("ingest", str(d)), together(t.latency[d] for t in totals if d in t.latency)
+        for name, feeder in feeders.items():
+            for d, rows in feeder.waiting().items():
+                yield m.QUEUE, (f"feeder_{name}", str(d)), rows
+                yield m.QUEUE_LIMIT, (f"feeder_{name}", str(d)), feeder.buffer_rows
+        if feed is not None:
+            yield m.AWAY, ("mqtt",), not feed.connected.is_set()
+
+    return read
