@@ -43,14 +43,18 @@ def test_nothing_is_reachable_from_outside() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports)
-    assert OURS["serve"]["network_mode"] == "host"
+    in_hosts_network = {name for name, service in SERVICES.items() if service.get("network_mode") == "host"}
+    assert in_hosts_network == {"serve", "prometheus", "grafana"}
     assert OURS["serve"]["environment"]["YIWANG_HOST"] == "127.0.0.1"
+    assert "--web.listen-address=127.0.0.1:9090" in SERVICES["prometheus"]["command"]
+    assert SERVICES["grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
 
 
 def test_what_is_waited_for_has_a_health_check() -> None:
     """A dependency on health without a check would wait for ever."""
     for service in SERVICES.values():
-        for dependency, how in service.get("depends_on", {}).items():
+        waits = service.get("depends_on", {})
+        for dependency, how in waits.items() if isinstance(waits, dict) else ():
             if how["condition"] == "service_healthy":
                 assert "healthcheck" in SERVICES[dependency]
 
@@ -62,3 +66,5 @@ def test_images_are_pinned() -> None:
     assert version is not None
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version[1]}"
     assert re.fullmatch(r"timescale/timescaledb:\d+\.\d+\.\d+-pg17", SERVICES["timescaledb"]["image"])
+    for service in SERVICES.values():
+        assert service["image"] == "yiwang:local" or re.search(r":v?\d+\.\d+\.\d+", service["image"])
