@@ -1,10 +1,11 @@
 """What the stream workers tell of themselves as metrics: their plain attributes, read when somebody asks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from streams.city_host import CityHost
 from streams.district_host import DistrictHost
 from streams.outbox import ROOM, Outbox
+from streams.persist_writer import Limits, Writer
 from streams.snapshots import Snapshots
 from yiwang import metrics as m
 from yiwang.metrics import Sample, Source
@@ -64,3 +65,37 @@ def _dead(host: DistrictHost) -> Iterator[Sample]:
             found[key] = found.get(key, 0) + n
     for key, n in found.items():
         yield m.DEAD, key, n
+
+
+def persist(writer: Writer, limits: Limits, ends: Mapping[tuple[str, int], int]) -> Source:
+    """Of a persist worker.
+
+    Args:
+        writer: what stores.
+        limits: of its backlog.
+        ends: next offset of each partition when somebody last looked.
+    """
+
+    def read() -> Iterator[Sample]:
+        counters = writer.counters
+        yield m.AWAY, ("database",), writer.is_away
+        yield m.PERSIST_READINGS, (), counters.readings
+        yield m.PERSIST_LATE, (), counters.late
+        yield m.PERSIST_STATEMENTS, (), counters.statements
+        yield m.PERSIST_BATCHES, (), counters.batches
+        yield m.PERSIST_SKIPPED, (), counters.skipped_messages + counters.repeated_messages
+        yield m.PERSIST_THINNED, (), writer.districts.thinned
+        yield m.PERSIST_MINUTES, (), writer.districts.minutes
+        yield m.PERSIST_OVERTAKEN, (), counters.overtaken_outputs
+        yield m.PERSIST_UNREADABLE, (), counters.unreadable_messages
+        yield m.PERSIST_WRITE, (), writer.write_latency
+        _, rows = writer.waiting
+        yield m.QUEUE, ("backlog", ""), rows
+        yield m.QUEUE_LIMIT, ("backlog", ""), limits.rows * limits.backlog
+        for (topic, partition), at in writer.positions.items():
+            end = ends.get((topic, partition), at)
+            yield m.PERSIST_LAG, (topic.rpartition(".")[2], str(partition)), max(0, end - at)
+        for district, latency in writer.stored_latency.items():
+            yield m.STAGE, ("persist", str(district)), latency
+
+    return read

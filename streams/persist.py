@@ -6,6 +6,7 @@ import dataclasses
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,8 @@ from faust.types import TP
 
 from sql import query
 from sql.pool import coded, connect
+from streams import figures
+from streams.observed import Seen, observed
 from streams.persist_store import Store
 from streams.persist_writer import Limits, Writer
 from yiwang import logs
@@ -27,6 +30,7 @@ from yiwang.topics import MAX_MESSAGE_BYTES, Topics
 SESSION_TIMEOUT_S = 6.0
 _REVOKE_FLUSH_S = 3.0  # within the session time-out, or the group would go on without us
 _STOP_FLUSH_S = 2.0
+_LOOK_S = 5.0
 _BUFFER_MESSAGES = 64  # frames are large; what waits is bounded by the writer, not here
 
 
@@ -40,10 +44,10 @@ def main(settings: Settings, worker: str = "") -> None:
     Raises:
         YiwangError: what cannot be mended by waiting: no such run, a gap in the log, a database that refuses.
     """
-    asyncio.run(_run(settings, worker))
+    asyncio.run(observed(settings, "persist", worker, partial(_run, settings, worker)))
 
 
-async def _run(settings: Settings, worker: str) -> None:
+async def _run(settings: Settings, worker: str, seen: Seen) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,6 +56,8 @@ async def _run(settings: Settings, worker: str) -> None:
     dsn = settings.database.get_secret_value()
     store = Store(dsn, topics.schema, SystemClock())
     writer = Writer(store, topics, SystemClock(), Limits())
+    ends: dict[tuple[str, int], int] = {}
+    seen.metrics.add("persist", figures.persist(writer, Limits(), ends))
     failed: asyncio.Future[None] = loop.create_future()
     stopping = asyncio.create_task(stop.wait(), name="persist-stop")
     starting = asyncio.create_task(_start(settings, topics, writer), name="persist-start")
@@ -61,26 +67,42 @@ async def _run(settings: Settings, worker: str) -> None:
         await store.close()
         return
     starting.result()
-    app = make_app(settings, topics, worker, writer, failed)
+    app = make_app(settings, topics, worker, writer, failed, seen.ready())
     writing = asyncio.create_task(writer.run(), name="persist-writer")
+    looking = asyncio.create_task(_look(app, writer, ends), name="persist-look")
     try:
         await app.start()
-        ends: set[asyncio.Future[Any]] = {writing, stopping, failed}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        causes: set[asyncio.Future[Any]] = {writing, stopping, failed}
+        await asyncio.wait(causes, return_when=asyncio.FIRST_COMPLETED)
         await writer.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(writing), _STOP_FLUSH_S)
     finally:
         writing.cancel()
         stopping.cancel()
+        looking.cancel()
         await app.stop()
-        done = await asyncio.gather(writing, stopping, return_exceptions=True)
+        done = await asyncio.gather(writing, stopping, looking, return_exceptions=True)
         await store.close()
         logs.get("persist").info("stopped", **dataclasses.asdict(writer.counters))
     if failed.done():
         failed.result()
     if isinstance(done[0], Exception):
         raise done[0]
+
+
+async def _look(app: faust.App, writer: Writer, ends: dict[tuple[str, int], int]) -> None:
+    """Every few seconds, how far the logs are, for onlookers."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        wanted = [TP(*partition) for partition in writer.positions]
+        try:
+            found = await app.consumer.highwaters(*wanted) if wanted else {}
+        except Exception as error:  # noqa: BLE001  whatever the client raises, it is no matter of ours
+            logs.get("persist").debug("ends_unknown", reason=repr(error))
+            continue
+        ends.clear()
+        ends.update({(tp.topic, tp.partition): end for tp, end in found.items()})
 
 
 async def _start(settings: Settings, topics: Topics, writer: Writer) -> None:
@@ -111,7 +133,12 @@ async def _districts(dsn: str, run: str) -> int:
 
 
 def make_app(
-    settings: Settings, topics: Topics, worker: str, writer: Writer, failed: "asyncio.Future[None]"
+    settings: Settings,
+    topics: Topics,
+    worker: str,
+    writer: Writer,
+    failed: "asyncio.Future[None]",
+    facts: Mapping[str, str],
 ) -> faust.App:
     """The Faust app: three agents that hand everything to the writer.
 
@@ -121,6 +148,7 @@ def make_app(
         worker: name for static group membership, or empty.
         writer: takes the messages.
         failed: gets the error that ends the process.
+        facts: what else the ready line says.
     """
     app = faust.App(
         topics.group("persist"),
@@ -172,7 +200,7 @@ def make_app(
     async def assigned(_app: faust.App, assigned: set[TP], **_: Any) -> None:
         if not ready.is_set():
             ready.set()
-            line = {"ready": "persist", "run": topics.run, "partitions": len(assigned)}
+            line = {"ready": "persist", "run": topics.run, "partitions": len(assigned), **facts}
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
             sys.stdout.flush()
 

@@ -139,13 +139,16 @@ DISTRICT_DIFFERING = _counter(
     "district_differing_outputs", "Outputs that were other ones before a crash: a defect", "district"
 )
 
-# ---- snapshots (district and city) ----
-SNAPSHOT_AGE = _gauge("snapshot_age_seconds", "Since the newest snapshot of the state", "district")
-SNAPSHOT_BYTES = _gauge("snapshot_bytes", "What the newest snapshot wrote", "district")
+# ---- snapshots: of a district by its number, of the city worker as "city" ----
+SNAPSHOT_AGE = _gauge("snapshot_age_seconds", "Since the state of the newest snapshot was taken", "district")
+SNAPSHOT_STATE = _gauge("snapshot_state_bytes", "The whole state", "district")
+SNAPSHOT_BYTES = _gauge("snapshot_stored_bytes", "What the newest snapshot wrote, packed", "district")
 SNAPSHOT_PAUSE = _gauge("snapshot_pause_seconds", "For how long the newest snapshot held up work", "district")
-SNAPSHOT_INTERVAL = _gauge("snapshot_interval_seconds", "The interval between snapshots as it is now")
-SNAPSHOT_SHARE = _gauge("snapshot_cpu_ratio", "Part of one core that snapshots take")
+SNAPSHOT_PAUSE_MAX = _gauge("snapshot_longest_pause_seconds", "The longest of these pauses", "district")
+SNAPSHOT_INTERVAL = _gauge("snapshot_interval_seconds", "Between the newest two snapshots", "district")
+SNAPSHOT_SHARE = _gauge("snapshot_cpu_ratio", "Part of one core that keeping this state takes", "district")
 SNAPSHOTS = _counter("snapshot_writes", "Snapshots kept", "district")
+SNAPSHOTS_MISSED = _counter("snapshot_misses", "Snapshots not kept because the database was away", "district")
 
 # ---- city ----
 CITY_LAG = _gauge(
@@ -159,6 +162,11 @@ PERSIST_LATE = _counter("persist_late_readings", "Late ones among them")
 PERSIST_STATEMENTS = _counter("persist_statements", "Other rows stored or changed")
 PERSIST_BATCHES = _counter("persist_batches", "Transactions")
 PERSIST_SKIPPED = _counter("persist_skipped_messages", "Messages left out because they were stored before")
+PERSIST_THINNED = _counter("persist_thinned_readings", "Readings not stored because their metric keeps less")
+PERSIST_MINUTES = _counter("persist_minute_rows", "Rows of minutes stored")
+PERSIST_OVERTAKEN = _counter(
+    "persist_overtaken_outputs", "Outputs left out because their worker had lost the district"
+)
 PERSIST_UNREADABLE = _counter("persist_unreadable_messages", "Messages that became dead letters here")
 PERSIST_LAG = _gauge(
     "persist_lag_messages", "Messages in the log that are not stored yet", "topic", "district"

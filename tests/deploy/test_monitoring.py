@@ -48,7 +48,13 @@ def test_what_is_asked_for_is_shown(place: str, expression: str) -> None:
     assert names or "up{" in expression
     for opening, closing in ("()", "[]", "{}"):
         assert expression.count(opening) == expression.count(closing)
-    labels = {label for spec in SPECS.values() for label in spec.labels} | {"role", "worker", "instance", "job", "le"}
+    labels = {label for spec in SPECS.values() for label in spec.labels} | {
+        "role",
+        "worker",
+        "instance",
+        "job",
+        "le",
+    }
     for inside in re.findall(r"\{(.*?)\}", expression):
         assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", inside)) <= labels, place
     for listed in re.findall(r"\b(?:by|on|without)\s*\(([^)]*)\)", expression):
@@ -85,6 +91,9 @@ def test_the_dashboard_covers_every_metric() -> None:
         "yiwang_persist_statements",
         "yiwang_persist_batches",
         "yiwang_persist_skipped_messages",
+        "yiwang_persist_overtaken_outputs",
+        "yiwang_persist_thinned_readings",
+        "yiwang_persist_minute_rows",
         "yiwang_persist_unreadable_messages",
         "yiwang_snapshot_writes",
     }
@@ -159,4 +168,6 @@ def test_what_is_mounted_is_there() -> None:
     provider = yaml.safe_load(
         (DEPLOY / "grafana" / "provisioning" / "dashboards" / "yiwang.yml").read_text("utf-8")
     )["providers"][0]
-    assert any(volume.split(":")[1] == provider["options"]["path"] for volume in SERVICES["grafana"]["volumes"])
+    assert any(
+        volume.split(":")[1] == provider["options"]["path"] for volume in SERVICES["grafana"]["volumes"]
+    )
