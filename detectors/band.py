@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from detectors import latch
-from detectors.latch import Bank, LatchState
+from detectors.latch import Bank, LatchState, Turned
 from detectors.protocol import Param, Quiet, Spec
+from detectors.state import commit
 from yiwang.columns import NO_FINDINGS, FindingColumns, Round
 
 Rung = Annotated[Param, Spec(unit="metric", lo=-1e9, hi=1e9, absent=True)]
@@ -57,6 +58,7 @@ class Band(Quiet):
 
     name: ClassVar[str] = "band"
     reasons: ClassVar[tuple[str, ...]] = ("band.above", "band.fallen", "band.under", "band.risen")
+    atomic: ClassVar[bool] = True
 
     high_i: Rung = NAN
     high_ii: Rung = NAN
@@ -89,9 +91,14 @@ class Band(Quiet):
 
     def step(self, state: LatchState, r: Round) -> FindingColumns:
         """One row for each series whose level changes."""
-        turned = latch.step(self._bank, state, r, r.value)
-        if turned is None:
+        looked = latch.look(self._bank, state, r, r.value, clean=r.clean)
+        if looked is None:
             return NO_FINDINGS
+        found = NO_FINDINGS if looked.turned is None else self._said(r, looked.turned)
+        commit(looked.writes)
+        return found
+
+    def _said(self, r: Round, turned: Turned) -> FindingColumns:
         value = r.value[turned.rows]
         limit = latch.decided(self._bank, turned) * np.asarray(_SIGNS)[turned.latch]
         return FindingColumns(

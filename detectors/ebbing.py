@@ -7,7 +7,8 @@ import numpy as np
 
 from detectors import latch
 from detectors.ladder import Ladder
-from detectors.latch import NONE, LatchState, usable
+from detectors.latch import NONE, LatchState
+from detectors.state import Write, commit
 from yiwang.columns import F64, I64, NO_FINDINGS, FindingColumns, Round
 
 
@@ -61,12 +62,13 @@ class Ebbing(Ladder):
     def step(self, state: LatchState, r: Round) -> FindingColumns:
         """One row for each series whose level changes."""
         assert isinstance(state, EbbState)
-        found = super().step(state, r)
-        busy = np.flatnonzero(state.busy[r.series])
-        if len(busy):
-            busy = busy[usable(r.value[busy], r.quality[busy])]
-            state.last_ns[r.series[busy]] = r.t_ns[busy]
-            state.last[r.series[busy]] = r.value[busy]
+        looked = latch.look(self._bank, state, r, r.value, clean=r.clean)
+        if looked is None:
+            return NO_FINDINGS
+        found = NO_FINDINGS if looked.turned is None else self._said(r, looked.turned)
+        s, rows = looked.series[looked.busy], looked.rows[looked.busy]
+        last: list[Write] = [(state.last_ns, s, r.t_ns[rows]), (state.last, s, r.value[rows])]
+        commit(looked.writes + last)
         return found
 
     def tick(self, state: EbbState, t_ns: int) -> FindingColumns:
@@ -83,18 +85,19 @@ class Ebbing(Ladder):
         on, turn = state.on[s], state.turn_ns[s]
         left = on & (turn != NONE) & (t_ns - turn >= off_ns)
         on = on & ~left
-        state.on[s], state.turn_ns[s] = on, np.where(left, NONE, turn)
-        state.busy[s] = on.any(axis=1) | (state.turn_ns[s] != NONE).any(axis=1)
+        turn = np.where(left, NONE, turn)
+        busy = on.any(axis=1) | (turn != NONE).any(axis=1)
+        writes: list[Write] = [(state.on, s, on), (state.turn_ns, s, turn), (state.busy, s, busy)]
         old = state.level[s]
         new = np.where(on.any(axis=1), on.argmax(axis=1) + 1, 0).astype(np.int8)
         c = np.flatnonzero(new != old)
         if len(c) == 0:
+            commit(writes)
             return NO_FINDINGS
         rows, since = s[c], state.since_ns[s[c]]
-        state.level[rows] = new[c]
-        state.since_ns[rows] = np.where(new[c] == 0, NONE, since)
+        writes += [(state.level, rows, new[c]), (state.since_ns, rows, np.where(new[c] == 0, NONE, since))]
         back = np.broadcast_to(bank.limit - bank.hysteresis, (len(state.level), 4))[rows, old[c] - 1]
-        return FindingColumns(
+        found = FindingColumns(
             series=rows.astype(np.int32),
             t_ns=np.full(len(rows), t_ns),
             since_ns=since,
@@ -103,3 +106,5 @@ class Ebbing(Ladder):
             limit=np.where(np.isnan(back), state.last[rows], back),
             reason=np.ones(len(rows), np.uint8),
         )
+        commit(writes)
+        return found

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from detectors import latch
-from detectors.latch import Bank, LatchState
+from detectors.latch import Bank, LatchState, Turned
 from detectors.protocol import Param, Quiet, Spec
+from detectors.state import commit
 from yiwang.columns import NO_FINDINGS, FindingColumns, Round
 
 Speed = Annotated[Param, Spec(unit="km/h", lo=0, hi=300, absent=True)]
@@ -55,6 +56,7 @@ class Grade(Quiet):
 
     name: ClassVar[str] = "grade"
     reasons: ClassVar[tuple[str, ...]] = ("grade.slow", "grade.free")
+    atomic: ClassVar[bool] = True
 
     light_kmh: Speed = NAN
     moderate_kmh: Speed = NAN
@@ -83,9 +85,14 @@ class Grade(Quiet):
 
     def step(self, state: LatchState, r: Round) -> FindingColumns:
         """One row for each series whose level changes."""
-        turned = latch.step(self._bank, state, r, -r.value)
-        if turned is None:
+        looked = latch.look(self._bank, state, r, -r.value, clean=r.clean)
+        if looked is None:
             return NO_FINDINGS
+        found = NO_FINDINGS if looked.turned is None else self._said(r, looked.turned)
+        commit(looked.writes)
+        return found
+
+    def _said(self, r: Round, turned: Turned) -> FindingColumns:
         value = r.value[turned.rows]
         limit = -latch.decided(self._bank, turned)
         return FindingColumns(

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from detectors import latch
-from detectors.latch import Bank, LatchState
-from detectors.protocol import Param, Quiet, Spec
+from detectors.latch import Bank, LatchState, Turned
+from detectors.protocol import Param, Quiet, Spec, one
+from detectors.state import commit
 from yiwang.columns import NO_FINDINGS, FindingColumns, Round
 
 Rung = Annotated[Param, Spec(unit="metric", lo=-1e9, hi=1e9, absent=True)]
@@ -52,6 +53,7 @@ class Ladder(Quiet):
 
     name: ClassVar[str] = "ladder"
     reasons: ClassVar[tuple[str, ...]] = ("ladder.above", "ladder.below")
+    atomic: ClassVar[bool] = True
 
     rung_i: Rung = NAN
     rung_ii: Rung = NAN
@@ -69,7 +71,7 @@ class Ladder(Quiet):
         own = (self.hysteresis_i, self.hysteresis_ii, self.hysteresis_iii, self.hysteresis_iv)
         return Bank.of(
             limit=(self.rung_i, self.rung_ii, self.rung_iii, self.rung_iv),
-            hysteresis=[np.where(np.isnan(h), self.hysteresis, h) for h in own],
+            hysteresis=[np.where(np.isnan(h), one(self.hysteresis), h) for h in map(one, own)],
             level=(1.0, 2.0, 3.0, 4.0),
             on_s=0.0,
             off_s=self.hold_s,
@@ -81,9 +83,14 @@ class Ladder(Quiet):
 
     def step(self, state: LatchState, r: Round) -> FindingColumns:
         """One row for each series whose level changes."""
-        turned = latch.step(self._bank, state, r, r.value)
-        if turned is None:
+        looked = latch.look(self._bank, state, r, r.value, clean=r.clean)
+        if looked is None:
             return NO_FINDINGS
+        found = NO_FINDINGS if looked.turned is None else self._said(r, looked.turned)
+        commit(looked.writes)
+        return found
+
+    def _said(self, r: Round, turned: Turned) -> FindingColumns:
         value = r.value[turned.rows]
         limit = latch.decided(self._bank, turned)
         return FindingColumns(

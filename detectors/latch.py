@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.protocol import Param
+from detectors.protocol import Param, one
+from detectors.state import Write, commit
 from yiwang.columns import F64, I8, I32, I64, U8, Quality, Round
 
 NONE = np.iinfo(np.int64).min
@@ -123,6 +124,25 @@ class Turned:
     rose: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a round does to m of its series; the others are calm and stay so.
+
+    Attributes:
+        rows: int64 (m,), index into the round.
+        series: int64 (m,).
+        busy: bool (m,), whether it is busy now.
+        turned: of those whose level changed, if there are any.
+        writes: what has to be committed.
+    """
+
+    rows: I64
+    series: I64
+    busy: NDArray[np.bool_]
+    turned: Turned | None
+    writes: list[Write]
+
+
 def start(n: int, k: int) -> LatchState:
     """``n`` series, all off."""
     return LatchState(
@@ -152,57 +172,73 @@ def step(bank: Bank, state: LatchState, r: Round, value: F64) -> Turned | None:
     Returns:
         What changed, or ``None``.
     """
-    used = np.flatnonzero(usable(value, r.quality))
-    s = r.series[used]
-    v = value[used]
-    look = state.busy[s] | (v >= _of(bank.lowest, s, 1))
+    looked = look(bank, state, r, value, clean=False)
+    if looked is None:
+        return None
+    commit(looked.writes)
+    return looked.turned
+
+
+def look(bank: Bank, state: LatchState, r: Round, value: F64, *, clean: bool) -> Looked | None:
+    """As ``step``, but the state is changed only when the caller commits the writes; ``None`` where all are calm.
+
+    ``clean`` says that all of ``value`` is finite and no reading is SUSPECT.
+    """
+    s = r.index()
+    used: I64 | None = None
+    if not clean:
+        used = usable(value, r.quality).nonzero()[0]
+        s, value = s.take(used), value.take(used)
+    hot = value >= _of(bank.lowest, s, 1)
+    hot |= state.busy.take(s)
     if bank.lowest_negated is not None:
-        look |= -v >= _of(bank.lowest_negated, s, 1)
-    rows = used[look]
+        hot |= -value >= _of(bank.lowest_negated, s, 1)
+    rows = hot.nonzero()[0]
     if len(rows) == 0:
         return None
-    s = r.series[rows]
+    s = s.take(rows)
+    v = value.take(rows)[:, None]
+    rows = rows if used is None else used.take(rows)
     t = r.t_ns[rows, None]
-    v = value[rows, None]
     if bank.signs is not None:
         v = v * bank.signs
     bound = _of(bank.limit, s)
-    on = state.on[s] & ~np.isnan(bound)  # a limit taken out of use is off at once
+    on = state.on.take(s, axis=0) & ~np.isnan(bound)  # a limit taken out of use is off at once
     against = np.where(on, v < bound - _of(bank.hysteresis, s), v >= bound)
-    turn = np.where(state.turn_ns[s] == NONE, t, state.turn_ns[s])
+    since = state.turn_ns.take(s, axis=0)
+    turn = np.where(since == NONE, t, since)
     flip = against & (t - turn >= np.where(on, _of(bank.off_ns, s), _of(bank.on_ns, s)))
     begun = np.where(flip & ~on, turn, np.iinfo(np.int64).max).min(axis=1)
     released = flip & on
     on ^= flip
     turn = np.where(against & ~flip, turn, NONE)
-    state.on[s] = on
-    state.turn_ns[s] = turn
-    state.busy[s] = on.any(axis=1) | (turn != NONE).any(axis=1)
+    busy = on.any(axis=1) | (turn != NONE).any(axis=1)
+    writes: list[Write] = [(state.on, s, on), (state.turn_ns, s, turn), (state.busy, s, busy)]
 
     weight = np.broadcast_to(_of(bank.level, s), on.shape)
     rank = np.where(on & (weight > 0), weight, np.inf)
     best = rank.min(axis=1)
     new = np.where(np.isfinite(best), best, 0).astype(np.int8)
-    old = state.level[s]
-    c = np.flatnonzero(new != old)
+    old = state.level.take(s)
+    c = (new != old).nonzero()[0]
     if len(c) == 0:
-        return None
-    s, old, new = s[c], old[c], new[c]
+        return Looked(rows, s, busy, None, writes)
+    all_, s, old, new = s, s[c], old[c], new[c]
     rose = (old == 0) | ((new > 0) & (new < old))
     of_old = weight[c] == old[:, None]
     left = (of_old.astype(np.int8) + (of_old & released[c])).argmax(axis=1)
     # without a latch that turned on now (levels or limits were changed meanwhile) the episode starts here
-    since = np.where(old == 0, np.minimum(begun[c], t[c, 0]), state.since_ns[s])
-    state.level[s] = new
-    state.since_ns[s] = np.where(new == 0, NONE, since)
-    return Turned(
+    opened = np.where(old == 0, np.minimum(begun[c], t[c, 0]), state.since_ns[s])
+    writes += [(state.level, s, new), (state.since_ns, s, np.where(new == 0, NONE, opened))]
+    turned = Turned(
         rows=rows[c],
-        series=s,
+        series=s.astype(np.int32),
         level=new,
-        since_ns=since,
+        since_ns=opened,
         latch=np.where(rose, rank[c].argmin(axis=1), left),
         rose=rose,
     )
+    return Looked(rows, all_, busy, turned, writes)
 
 
 def decided(bank: Bank, turned: Turned) -> F64:
@@ -213,14 +249,14 @@ def decided(bank: Bank, turned: Turned) -> F64:
     return both[np.arange(len(turned.rows)), turned.latch]
 
 
-def _of(param: NDArray[Any], s: I32, one: int = 2) -> NDArray[Any]:  # Any: float64 or int64
+def _of(param: NDArray[Any], s: I32 | I64, dimensions: int = 2) -> NDArray[Any]:  # Any: float64 or int64
     """A parameter's rows of the given series; one row stands for all."""
-    return param[s] if param.ndim == one else param
+    return param.take(s, axis=0) if param.ndim == dimensions else param
 
 
 def _columns(params: Sequence[Param]) -> F64:
-    return np.stack(np.broadcast_arrays(*(np.asarray(p, np.float64) for p in params)), axis=-1)
+    return np.stack(np.broadcast_arrays(*(np.asarray(one(p), np.float64) for p in params)), axis=-1)
 
 
 def _nanoseconds(seconds: Param) -> I64:
-    return np.rint(np.asarray(seconds, np.float64) * 1e9).astype(np.int64)[..., None]
+    return np.rint(np.asarray(one(seconds), np.float64) * 1e9).astype(np.int64)[..., None]

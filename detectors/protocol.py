@@ -13,7 +13,9 @@ still works element by element; whatever looks across series happens in ``tick``
 
 A detector may have ``gauge(state) -> (statistic, threshold)``, float64 (n,) each, NaN where there is none: what it
 holds against what at the moment, for plots. It may have ``rests(state) -> bool``: whether a tick would say nothing and
-change nothing, whatever its time; then it is not asked. One that goes by the time of day, or closes bins on a grid
+change nothing, whatever its time; then it is not asked. It may say ``atomic: ClassVar[bool] = True``: ``step`` and
+``tick`` change the state by nothing but one ``detectors.state.commit``, as the last thing they do. Then nobody need copy
+what they might leave half done when they raise. One that goes by the time of day, or closes bins on a grid
 of event time, says so by ``calendar_s: ClassVar[float]``: moved in time by a multiple of it, it says the same.
 """
 
@@ -179,8 +181,14 @@ def at(param: Param, rows: NDArray[np.int32] | NDArray[np.int64]) -> Param:
 
 def one(param: Param) -> Param:
     """The one number where all series have the same, so that nobody need look it up for each; else ``param``."""
-    if not isinstance(param, np.ndarray) or len(param) == 0:
+    if not isinstance(param, np.ndarray):
+        return param
+    if param.ndim == 0:
+        return float(param)
+    if len(param) == 0:
         return param
     first = float(param[0])
+    if param.strides == (0,):  # one number spread over all rows, as the district machine gives it
+        return first
     alike = np.isnan(param) if np.isnan(first) else param == first
     return first if alike.all() else param

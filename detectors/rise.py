@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.latch import NONE, usable
 from detectors.protocol import Param, Spec, at, one
+from detectors.state import Write, commit
 from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Round
 
 Rung = Annotated[Param, Spec(unit="metric", lo=-1e9, hi=1e9, absent=True)]
@@ -88,6 +89,7 @@ class Rise:
     """
 
     name: ClassVar[str] = "rise"
+    atomic: ClassVar[bool] = True
     roles: ClassVar[tuple[str, ...]] = ("main",)
     reasons: ClassVar[tuple[str, ...]] = ("rise.near", "rise.over", "rise.silent")
     wants_late: ClassVar[bool] = False
@@ -164,83 +166,100 @@ class Rise:
 
     def step(self, state: RiseState, r: Round) -> FindingColumns:
         """One row for each series whose level changes."""
-        good = usable(r.value, r.quality)
-        s, v, t = r.series, r.value, r.t_ns
-        if not good.all():
-            used = good.nonzero()[0]
-            s, v, t = s[used], v[used], t[used]
+        s, v, t = r.index(), r.value, r.t_ns
+        if not r.clean:
+            used = usable(v, r.quality).nonzero()[0]
+            s, v, t = s.take(used), v.take(used), t.take(used)
         was = state.followed.take(s)
         with np.errstate(invalid="ignore"):
             under = v < at(self._from, s)
-        low = (under & ~was).nonzero()[0]
-        if len(low) == 0:
-            return self._follow(state, s, t, v, was, under)
-        state.value[s[low]] = v[low]  # only what the filter needs to begin with
-        rows = (was | ~under).nonzero()[0]
-        found = NO_FINDINGS
-        if len(rows):
-            found = self._follow(state, s[rows], t[rows], v[rows], was[rows], under[rows])
-        state.t_ns[s[low]] = t[low]
+        idle = under & ~was
+        writes: list[Write] = []
+        if idle.any():  # only what the filter needs to begin with
+            low, rows = idle.nonzero()[0], (~idle).nonzero()[0]
+            k = s.take(low)
+            writes += [(state.value, k, v.take(low)), (state.t_ns, k, t.take(low))]
+            s, v, t, was, under = s.take(rows), v.take(rows), t.take(rows), was.take(rows), under.take(rows)
+        found = self._follow(state, s, t, v, was, under, writes) if len(s) else NO_FINDINGS
+        commit(writes)
         return found
 
     def _follow(
-        self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64, was: Flags, under: Flags
+        self, state: RiseState, s: I64, t: I64, v: F64, was: Flags, under: Flags, writes: list[Write]
     ) -> FindingColumns:
         """Filter, and hold against the rungs."""
         last_ns = state.t_ns.take(s)
         last, two = state.value.take(s), state.before.take(s)
         x, rate = state.x.take(s), state.rate.take(s)
         dt_s = (t - last_ns) / 1e9
-        fresh = (last_ns == NONE) | (dt_s > at(self._gap_s, s))
+        never = last_ns == NONE
+        fresh = dt_s > at(self._gap_s, s)
+        fresh |= never
         begins = (fresh | ~was).nonzero()[0]
         if len(begins):
             # a series that begins to be followed goes on from its last low reading, unless that is too old
-            dt_s[(last_ns == NONE).nonzero()[0]] = 0.0
+            dt_s[never.nonzero()[0]] = 0.0
             anew = np.where(fresh[begins], v[begins], last[begins])
             last[begins] = anew
             two[begins] = anew
             x[begins] = anew
             rate[begins] = 0.0
-        median = np.maximum(np.minimum(v, last), np.minimum(np.maximum(v, last), two))
-        dt = np.maximum(dt_s / 60.0, 1e-9)  # a fresh last has no interval, and no error either
-        theta = np.exp(-dt_s / at(self._smooth_s, s))
-        x += rate * dt
+        lower, median = np.minimum(v, last), np.maximum(v, last)
+        np.minimum(median, two, out=median)
+        np.maximum(lower, median, out=median)
+        dt = np.divide(dt_s, 60.0, out=two)
+        np.maximum(dt, 1e-9, out=dt)  # a fresh last has no interval, and no error either
+        np.negative(dt_s, out=dt_s)
+        dt_s /= at(self._smooth_s, s)
+        theta = np.exp(dt_s, out=dt_s)
+        x += np.multiply(rate, dt, out=lower)
         with np.errstate(over="ignore", invalid="ignore"):  # absurd readings give absurd rates, for a while
-            error = median - x
-            x += (1.0 - theta * theta) * error
-            rate += (1.0 - theta) ** 2 * error / dt
-        finite = np.isfinite(rate)
-        if not finite.all():
-            rate[~finite] = 0.0
-        np.clip(rate, -1e12, 1e12, out=rate)
-        finite = np.isfinite(x)
-        if not finite.all():
-            x = np.where(finite, x, v)
-        state.value[s] = v
-        state.before[s] = last
-        state.x[s] = x
-        state.rate[s] = rate
-        state.t_ns[s] = t
+            error = np.subtract(median, x, out=median)
+            share = np.multiply(theta, theta, out=lower)
+            np.subtract(1.0, share, out=share)
+            x += np.multiply(share, error, out=share)
+            np.subtract(1.0, theta, out=theta)
+            theta **= 2
+            theta *= error
+            theta /= dt
+            rate += theta
+            bounded = np.isfinite(rate.sum() + x.sum())
+        if not bounded:
+            rate[~np.isfinite(rate)] = 0.0
+            x = np.where(np.isfinite(x), x, v)
+        np.maximum(rate, -1e12, out=rate)
+        np.minimum(rate, 1e12, out=rate)
+        writes += [
+            (state.value, s, v),
+            (state.before, s, last),
+            (state.x, s, x),
+            (state.rate, s, rate),
+            (state.t_ns, s, t),
+        ]
+        on = ~under
+        if (on != was).any():
+            writes.append((state.followed, s, on))
 
-        rising = ((rate >= at(self._least, s)) & ~under).nonzero()[0]
         busy = state.level.take(s) > 0
+        rising = rate >= at(self._least, s)
+        rising &= on
+        if not (rising.any() or busy.any()):
+            return NO_FINDINGS
         severe = np.zeros(len(s), np.int8)
-        if len(rising):
-            rungs = self._rungs[s[rising]] if self._rungs.ndim == 2 else self._rungs
-            above = rungs - v[rising, None]
-            near = (above > 0) & (above <= (rate[rising] * at(self._lead_min, s[rising]))[:, None])
-            severe[rising] = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
+        up = rising.nonzero()[0]
+        if len(up):
+            rungs = self._rungs[s[up]] if self._rungs.ndim == 2 else self._rungs
+            above = rungs - v[up, None]
+            near = (above > 0) & (above <= (rate[up] * at(self._lead_min, s[up]))[:, None])
+            severe[up] = np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
             busy |= severe > 0
-        state.followed[s] = ~under
         rows = busy.nonzero()[0]
-        return (
-            self._judge(state, s[rows], t[rows], v[rows], rate[rows], severe[rows])
-            if len(rows)
-            else NO_FINDINGS
-        )
+        if len(rows) == 0:
+            return NO_FINDINGS
+        return self._judge(state, s[rows], t[rows], v[rows], rate[rows], severe[rows], on[rows], writes)
 
     def _judge(
-        self, state: RiseState, s: NDArray[np.int32], t: I64, v: F64, rate: F64, severe: I8
+        self, state: RiseState, s: I64, t: I64, v: F64, rate: F64, severe: I8, on: Flags, writes: list[Write]
     ) -> FindingColumns:
         """Of series near a rung, or of which something is said, the levels."""
         old = state.level[s]
@@ -248,17 +267,19 @@ class Rise:
         over = (old > 0) & (severe == 0) & ((t - calm) / 1e9 >= at(self.hold_s, s))
         new = np.where(over, 0, np.where((severe > 0) & ((old == 0) | (severe < old)), severe, old))
         new = new.astype(np.int8)
-        state.calm_ns[s] = np.where(new > 0, calm, NONE)
-        state.followed[s] |= new > 0
-        c = np.flatnonzero(new != old)
+        writes += [
+            (state.calm_ns, s, np.where(new > 0, calm, NONE)),
+            (state.followed, s, on | (new > 0)),
+        ]
+        c = (new != old).nonzero()[0]
         if len(c) == 0:
             return NO_FINDINGS
-        since = np.where(old[c] == 0, t[c], state.since_ns[s[c]])
-        state.level[s] = new
-        state.since_ns[s[c]] = np.where(new[c] == 0, NONE, since)
-        return self._said(s[c], t[c], v[c], rate[c], since, new[c])
+        k = s[c]
+        since = np.where(old[c] == 0, t[c], state.since_ns[k])
+        writes += [(state.level, s, new), (state.since_ns, k, np.where(new[c] == 0, NONE, since))]
+        return self._said(k, t[c], v[c], rate[c], since, new[c])
 
-    def _said(self, s: NDArray[np.int32], t: I64, v: F64, rate: F64, since: I64, level: I8) -> FindingColumns:
+    def _said(self, s: I64, t: I64, v: F64, rate: F64, since: I64, level: I8) -> FindingColumns:
         rungs = np.broadcast_to(self._rungs[s] if self._rungs.ndim == 2 else self._rungs, (len(s), 4))
         own = rungs[np.arange(len(s)), np.maximum(level, 1) - 1]
         higher = np.where(rungs > v[:, None], rungs, np.inf).min(axis=1)
@@ -267,7 +288,7 @@ class Rise:
             minutes = np.where(said, (own - v) / rate, np.nan)
             next_minutes = np.where(said, (higher - v) / rate, np.nan)
         return FindingColumns(
-            series=s,
+            series=s.astype(np.int32),
             t_ns=t,
             since_ns=since,
             level=level,
@@ -294,10 +315,7 @@ class Rise:
             return NO_FINDINGS
         s = s[gone]
         since, value = state.since_ns[s], state.value[s]
-        state.level[s] = 0
-        state.since_ns[s] = NONE
-        state.calm_ns[s] = NONE
-        return FindingColumns(
+        found = FindingColumns(
             series=s,
             t_ns=np.maximum(t_ns, state.t_ns[s]),
             since_ns=since,
@@ -306,6 +324,8 @@ class Rise:
             limit=value,
             reason=np.full(len(s), 2, np.uint8),
         )
+        commit([(state.level, s, 0), (state.since_ns, s, NONE), (state.calm_ns, s, NONE)])
+        return found
 
     def gauge(self, state: RiseState) -> tuple[F64, F64]:
         """The rate a minute of each series, and the least that counts."""

@@ -10,6 +10,18 @@ from yiwang.errors import BadInput
 
 S = TypeVar("S")
 
+Write = tuple[np.ndarray[Any, Any], Any, Any]  # Any: of whatever dtype; an index; what stands there then
+"""A field of a state, rows of it, and what they are to be."""
+
+
+def commit(writes: list[Write]) -> None:
+    """Change a state: the only thing an ``atomic`` detector does to it, and the last thing it does.
+
+    The values are ready, of the field's dtype and of the rows' shape: nothing here can fail.
+    """
+    for array, rows, value in writes:
+        array[rows] = value
+
 
 def grow(state: S, fresh: S) -> S:
     """``fresh`` (``start`` of more series) with the old rows of ``state`` copied in; returns ``fresh``.

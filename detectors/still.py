@@ -1,13 +1,15 @@
 """Still: a value that has not moved for longer than it ever stays the same in a healthy sensor."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from detectors.latch import usable
-from detectors.protocol import Param, Quiet, Spec
+from detectors.protocol import Param, Quiet, Spec, at, one
 from detectors.saying import NONE, each, say
+from detectors.state import Write, commit
 from yiwang.columns import F64, I8, I64, NO_FINDINGS, FindingColumns, Round
 
 NAN = float("nan")
@@ -60,6 +62,7 @@ class Still(Quiet):
     """
 
     name: ClassVar[str] = "still"
+    atomic: ClassVar[bool] = True
     reasons: ClassVar[tuple[str, ...]] = ("still.stuck", "still.moves")
 
     still_s: Annotated[Param, Spec(unit="s", lo=0, hi=400 * 86_400, absent=True)]
@@ -67,47 +70,68 @@ class Still(Quiet):
     idle: Annotated[Param, Spec(unit="metric", lo=-1e9, hi=1e9, absent=True)] = NAN
     level: Annotated[Param, Spec(unit="level", lo=1, hi=4, whole=True)]
 
+    @cached_property
+    def _band(self) -> Param:
+        return one(np.nan_to_num(one(self.still_band)))
+
+    @cached_property
+    def _idle(self) -> Param:
+        return one(self.idle)
+
+    @cached_property
+    def _still_ns(self) -> Param:
+        """NaN, which no time reaches, where the check is off."""
+        return one(self.still_s) * 1e9
+
     def start(self, n: int) -> StillState:
         """``n`` series that have said nothing."""
         return StillState(anchor=np.full(n, np.nan), anchor_ns=np.full(n, NONE), level=np.zeros(n, np.int8))
 
     def step(self, state: StillState, r: Round) -> FindingColumns:
         """One row for each series that is stuck now, or moves again."""
-        good = np.flatnonzero(usable(r.value, r.quality))
-        s, v = r.series[good], r.value[good]
+        s, v, t = r.index(), r.value, r.t_ns
+        if not r.clean:
+            good = usable(v, r.quality).nonzero()[0]
+            s, v, t = s.take(good), v.take(good), t.take(good)
         with np.errstate(invalid="ignore", over="ignore"):
-            same = np.abs(v - state.anchor[s]) <= np.nan_to_num(each(self.still_band, s))
-        moved = np.flatnonzero(~same)
-        m = s[moved]
-        freed = moved[state.level[m] > 0]
-        began = state.anchor_ns[s[freed]]
-        state.anchor[m] = v[moved]
-        state.anchor_ns[m] = r.t_ns[good[moved]]
-        state.level[s[freed]] = 0
-
-        held = np.flatnonzero(same)
-        h = s[held]
-        with np.errstate(invalid="ignore"):
-            due = (r.t_ns[good[held]] - state.anchor_ns[h] >= each(self.still_s, h) * 1e9) & (
-                state.level[h] == 0
-            )
-            due &= ~(v[held] <= each(self.idle, h))
-        stuck = held[due]
+            same = np.abs(v - state.anchor.take(s)) <= at(self._band, s)
+        moved = (~same).nonzero()[0]
+        m, said = s, state.level.take(s)
+        if len(moved) < len(s):
+            m = s.take(moved)
+        writes: list[Write] = [
+            (state.anchor, m, v.take(moved)),
+            (state.anchor_ns, m, t.take(moved)),
+        ]
+        freed = moved[said.take(moved) > 0]
+        if len(freed):
+            writes.append((state.level, s[freed], 0))
+        stuck = freed[:0]
+        if len(moved) < len(s):
+            held = same.nonzero()[0]
+            h = s.take(held)
+            with np.errstate(invalid="ignore"):
+                due = t.take(held) - state.anchor_ns.take(h) >= at(self._still_ns, h)
+                due &= said.take(held) == 0
+                due &= ~(v.take(held) <= at(self._idle, h))
+            stuck = held[due]
         if len(stuck) == 0 and len(freed) == 0:
+            commit(writes)
             return NO_FINDINGS
         k = s[stuck]
         level = each(self.level, k).astype(np.int8)
-        state.level[k] = level
+        writes.append((state.level, k, level))
         rows = np.concatenate((stuck, freed))
-        since = np.concatenate((state.anchor_ns[k], began))
-        t = r.t_ns[good[rows]]
-        return say(
+        since = np.concatenate((state.anchor_ns[k], state.anchor_ns[s[freed]]))
+        found = say(
             s[rows],
-            t_ns=t,
+            t_ns=t[rows],
             since_ns=since,
             level=np.concatenate((level, np.zeros(len(freed), np.int8))),
             value=v[rows],
             limit=np.nan_to_num(each(self.still_band, s[rows])),
             reason=np.repeat([0, 1], (len(stuck), len(freed))),
-            numbers={"window_s": (t - since) / 1e9},
+            numbers={"window_s": (t[rows] - since) / 1e9},
         )
+        commit(writes)
+        return found

@@ -80,6 +80,7 @@ class Lane:
         self.detector: Detector[Any] = self._make()
         self.state: State = self.detector.start(0)
         self._room: dict[str, NDArray[Any]] = {}  # the arrays of which the state's are the beginnings
+        self.atomic: bool = getattr(self.kind, "atomic", False)  # whether it changes all or nothing
         tick: object = self.kind.tick
         self.ticks = tick is not Quiet.tick  # a class may have a tick of its own over a quiet base
         # whether it may not tick while the feed is silent
@@ -250,17 +251,15 @@ class Lane:
             Findings, and failures where it raised; the state is then as if the failing readings, and
             in their zones all later ones of the batch, had not been.
         """
-        before = _take(self.state, r.series)
-        try:
-            return self.detector.step(self.state, r), []
-        except Exception:  # noqa: BLE001  a task boundary: whatever a detector raises
-            _put(self.state, r.series, before)
+        good = self._try(r)
+        if good is not None:
+            return good, []
         found: list[FindingColumns] = []
         failures: dict[str, Failure] = {}
         zones = self.zone[r.series]
         for code in dict.fromkeys(zones.tolist()):
             zone, part = self.book.zone_name(code), np.flatnonzero(zones == code)
-            good = self._try(r, part)
+            good = self._try(pick(r, part))
             if good is not None:
                 found.append(good)
                 continue
@@ -293,6 +292,8 @@ class Lane:
     def _tick(self, rows: I64, t_ns: int) -> FindingColumns:
         """A tick for some rows; whatever it raises, the state is as before then."""
         if len(rows) == len(self.series):
+            if self.atomic:
+                return self.detector.tick(self.state, t_ns)
             before = _copy(self.state)
             try:
                 return self.detector.tick(self.state, t_ns)
@@ -318,13 +319,14 @@ class Lane:
         self.out.add(zone)
         self._leave_out()
 
-    def _try(self, r: Round, part: I64) -> FindingColumns | None:
-        sub = pick(r, part)
-        before = _take(self.state, sub.series)
+    def _try(self, r: Round) -> FindingColumns | None:
+        """Findings; ``None`` where the detector raised, and the state is as before."""
+        before = None if self.atomic else _take(self.state, r.series)
         try:
-            return self.detector.step(self.state, sub)
-        except Exception:  # noqa: BLE001  the caller looks for the reading
-            _put(self.state, sub.series, before)
+            return self.detector.step(self.state, r)
+        except Exception:  # noqa: BLE001  a task boundary: whatever a detector raises; the caller looks for the reading
+            if before is not None:
+                _put(self.state, r.series, before)
             return None
 
     def finding(self, columns: FindingColumns, i: int, rulebook: Rulebook, image_url: str) -> Finding:

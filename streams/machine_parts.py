@@ -17,7 +17,8 @@ class Part:
     """The readings of a batch that a lane gets.
 
     Args:
-        rows: int32 (m,), the lane's rows, round behind round.
+        series: int32 (m,), the lane's rows, round behind round.
+        rows: int64 (m,), the same.
         t_ns: int64 (m,).
         value: float64 (m,), as the lane sees it.
         quality: uint8 (m,).
@@ -26,12 +27,20 @@ class Part:
         bounds: as in ``Dealt``.
     """
 
-    __slots__ = ("bounds", "clean", "positions", "quality", "rows", "t_ns", "value")
+    __slots__ = ("bounds", "clean", "positions", "quality", "rows", "series", "t_ns", "value")
 
     def __init__(
-        self, rows: I32, t_ns: I64, value: F64, quality: U8, clean: bool, positions: I64, bounds: list[int]
+        self,
+        series: I32,
+        rows: I64,
+        t_ns: I64,
+        value: F64,
+        quality: U8,
+        clean: bool,
+        positions: I64,
+        bounds: list[int],
     ) -> None:
-        self.rows, self.t_ns, self.value, self.quality = rows, t_ns, value, quality
+        self.series, self.rows, self.t_ns, self.value, self.quality = series, rows, t_ns, value, quality
         self.clean, self.positions, self.bounds = clean, positions, bounds
 
     def rounds(self) -> Iterator[tuple[Round, I64]]:
@@ -41,11 +50,12 @@ class Part:
                 cut = slice(at, min(at + PIECE, end))
                 yield (
                     Round(
-                        series=self.rows[cut],
+                        series=self.series[cut],
                         t_ns=self.t_ns[cut],
                         value=self.value[cut],
                         quality=self.quality[cut],
                         clean=self.clean,
+                        rows=self.rows[cut],
                     ),
                     self.positions[cut],
                 )
@@ -88,13 +98,26 @@ class Parts:
         if lane.plain or len(part.rows) == 0:
             return part
         value = lane.seen(part.rows, part.value)
-        return Part(part.rows, part.t_ns, value, part.quality, False, part.positions, part.bounds)
+        return Part(
+            part.series, part.rows, part.t_ns, value, part.quality, False, part.positions, part.bounds
+        )
 
-    def _part(self, rows: I32) -> Part:
+    def _part(self, series: I32) -> Part:
+        rows = series.astype(np.int64)
         if len(rows) and rows.min() >= 0:
-            return Part(rows, self.t_ns, self.value, self.quality, self.clean, self.positions, self.bounds)
+            return Part(
+                series,
+                rows,
+                self.t_ns,
+                self.value,
+                self.quality,
+                self.clean,
+                self.positions,
+                self.bounds,
+            )
         mine = (rows >= 0).nonzero()[0]
         return Part(
+            series.take(mine),
             rows.take(mine),
             self.t_ns.take(mine),
             self.value.take(mine),

@@ -79,6 +79,7 @@ class Round:
         value: float64 (k,), may hold NaN.
         quality: uint8 (k,).
         clean: whether it is known that all values are finite and no reading is SUSPECT, so that nobody need look.
+        rows: ``series`` as numpy's own type of index, which takes a third of the time; ``None`` where it was not made.
     """
 
     series: I32
@@ -86,9 +87,14 @@ class Round:
     value: F64
     quality: U8
     clean: bool = False
+    rows: I64 | None = None
 
     def __len__(self) -> int:
         return len(self.series)
+
+    def index(self) -> I64:
+        """``series`` to index with."""
+        return self.series.astype(np.int64) if self.rows is None else self.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
