@@ -13,6 +13,7 @@ import numpy as np
 
 from detectors.rounds import NEVER, cut
 from streams import machine_codec
+from streams.blocks import Image
 from streams.machine import DistrictMachine
 from yiwang.clock import SECOND
 from yiwang.columns import Readings, Round
@@ -107,12 +108,16 @@ def main() -> None:
     began = time.perf_counter()
     said = sum(len(machine.readings(batch)) for batch in work)
     machine_s = time.perf_counter() - began
+    camera, image = machine_codec.Camera(), Image()
+    pauses = []
+    for _ in range(5):
+        began = time.perf_counter()
+        image.take(camera.columns(machine))
+        camera.freeze(machine)
+        pauses.append(time.perf_counter() - began)
     began = time.perf_counter()
-    raw = machine_codec.dump(machine)
+    data = machine.dump()
     dump_s = time.perf_counter() - began
-    began = time.perf_counter()
-    data = machine_codec.compress(raw)
-    compress_s = time.perf_counter() - began
     began = time.perf_counter()
     DistrictMachine.load(data)
     load_s = time.perf_counter() - began
@@ -133,8 +138,8 @@ def main() -> None:
                 "registering_s": round(registering_s, 2),
                 "snapshot": {
                     "bytes": len(data),
+                    "pause_ms": round(min(pauses) * 1e3, 1),
                     "dump_ms": round(dump_s * 1e3, 1),
-                    "compress_ms": round(compress_s * 1e3, 1),
                     "load_s": round(load_s, 2),
                 },
             }

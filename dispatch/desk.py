@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from dispatch import commands, deadlines, fusion, judging, outside, response, situations
 from dispatch.book import Book
+from dispatch.freezing import freeze
 from dispatch.plans import plans_of, situations_of
 from dispatch.state import State, remember
 from yiwang.book import Book as Registered
@@ -146,6 +147,11 @@ class Desk:
         """The whole state, without registered places that others keep; equal histories give equal bytes."""
         self._state.registered = self._registered.dump() if self._own else b""
         return _encoder.encode(self._state)
+
+    def freeze(self) -> State:
+        """The state as it is now, taken in a moment; ``freezing.Encoding`` makes of it what ``dump`` gives."""
+        self._state.registered = self._registered.dump() if self._own else b""
+        return freeze(self._state)
 
     @classmethod
     def load(cls, data: bytes, domains: Domains, registered: Registered | None = None) -> Self:

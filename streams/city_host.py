@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import msgspec
 
 from dispatch.city import CityDesk
+from streams.blocks import Pieces
 from streams.log_reader import LogReader
 from streams.outbox import Outbox
 from streams.progress import Progress
-from streams.snapshots import Saved, Snapshots
+from streams.snapshots import Cut, Snapshots
 from yiwang import logs
 from yiwang.clock import Clock
 from yiwang.codec import decode_output, encode
@@ -25,6 +26,9 @@ Position = tuple[str, int]
 WATCH_S = 5.0
 CITY = -1
 """The city's place in the table of snapshots, where districts have their number."""
+
+_PART = "city"
+"""The city's state is small, one part."""
 
 _log = logs.get("city")
 
@@ -94,6 +98,11 @@ class City:
         return city
 
 
+def _state(kept: Pieces | bytes) -> bytes:
+    """The bytes of the state; releases before blocks kept them as they are."""
+    return kept.things[_PART] if isinstance(kept, Pieces) else kept
+
+
 def _event_ns(body: Body) -> int:
     match body:
         case SupportNeeded() | SupportOffer():
@@ -160,7 +169,7 @@ class CityHost:
                     )
                 self._owner, _ = await self.snapshots.claim(CITY)
                 saved = await self.snapshots.load(CITY)
-                self._city = City.load(saved.state) if saved else City(self.districts)
+                self._city = City.load(_state(saved.state)) if saved else City(self.districts)
                 self._told()
             city = self._city
         return {(self.topics.outputs, p): city.read[p] for p in mine}
@@ -238,8 +247,16 @@ class CityHost:
             state, read = city.dump(), dict(city.read)
             await self.outbox.settle()
             far = sum(read.values())
-            row = Saved(district=CITY, state=state, feed=0, commands=0, outputs=far, owner=self._owner)
-            if not await self.snapshots.save([row]):
+            cut = Cut(
+                district=CITY,
+                columns=(),
+                parts={_PART: state},
+                feed=0,
+                commands=0,
+                outputs=far,
+                owner=self._owner,
+            )
+            if await self.snapshots.save(cut) is None:
                 return
             self._kept = read
         await self._committed({(self.topics.outputs, p): offset for p, offset in read.items()})

@@ -3,16 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 
-from streams import machine_codec
+from streams.district_states import Held, Keeper
+from streams.keeping import Figures, Pace
 from streams.log_reader import LogReader
 from streams.machine import DistrictMachine
 from streams.outbox import Outbox
 from streams.partition import Partition, Tail
 from streams.progress import Progress
-from streams.snapshots import Saved, Snapshots
-from streams.tally import Tally
+from streams.snapshots import Snapshots
 from yiwang import logs
 from yiwang.clock import SECOND, Clock
 from yiwang.codec import encode
@@ -27,26 +26,10 @@ JOINED_MESSAGES = 64
 """Waiting messages of the feed that are worked on at once."""
 SETTLE_S = 30.0
 WATCH_S = 5.0
-SNAPSHOT_SHARE = 20.0
-"""The interval between snapshots is at least so many times as long as taking one."""
 RELEASE_S = 3.0
 """So long a rebalance is held up for keeping states; then the next owner works from older ones."""
 
 _log = logs.get("district")
-
-
-@dataclass(slots=True)
-class Held:
-    """A district in this process."""
-
-    partition: Partition
-    progress: Progress
-    outputs: int  # next offset of the outputs that the state knows of, as far as we know
-    owner: int  # our ownership of it
-    said_by: int  # the ownership in force at ``outputs``
-    last: "asyncio.Future[int] | None" = None  # of the newest output put in the outbox
-    kept: tuple[int, int] = (-1, -1)  # feed and commands in the newest snapshot
-    tally: Tally = field(default_factory=Tally)
 
 
 class DistrictHost:
@@ -58,7 +41,7 @@ class DistrictHost:
         outbox: to the topics.
         reader: of logs beside the group.
         snapshots: of the role.
-        snapshot_s: interval of snapshots; longer where taking one takes long.
+        snapshot_s: interval of snapshots; longer where taking one costs much.
         ticks: whether this worker sends the ticks of its districts.
         told: called with the districts held after each assignment.
         committed: called with offsets that are safe.
@@ -81,6 +64,7 @@ class DistrictHost:
         self.snapshots, self.snapshot_s, self.ticks = snapshots, snapshot_s, ticks
         self._told, self._committed = told, committed
         self._held: dict[int, Held] = {}
+        self._keeper = Keeper(snapshots)
         self._turn = asyncio.Lock()  # taking up, giving up and keeping states exclude each other
         self._waiting = 0
 
@@ -123,10 +107,13 @@ class DistrictHost:
         First its ownership: from then on nobody else keeps a state; then our mark in the outputs: what an owner
         before us says behind it counts no more, and what counts we have read.
         """
-        topics = self.topics
+        topics, began_s = self.topics, time.monotonic()
         owner, said_by = await self.snapshots.claim(number)
         saved = await self.snapshots.load(number)
-        machine = DistrictMachine.load(saved.state) if saved else DistrictMachine(number)
+        # a big state takes a while: in a thread, so that the group hears of us meanwhile
+        machine = (
+            await asyncio.to_thread(DistrictMachine.load, saved.state) if saved else DistrictMachine(number)
+        )
         feed, commands, outputs = (saved.feed, saved.commands, saved.outputs) if saved else (0, 0, 0)
         tail = Tail(machine.n, commands)
         await self.outbox.put(topics.outputs, number, MARK, [(HEADER_OWNER, b"%d" % owner)])
@@ -173,6 +160,7 @@ class DistrictHost:
             owner,
             said_by,
             kept=(feed, commands) if saved else (-1, -1),
+            figures=Figures(restore_s=time.monotonic() - began_s if saved else 0.0),
         )
 
     async def release(self, revoked: set[Position]) -> None:
@@ -254,57 +242,43 @@ class DistrictHost:
                 group.create_task(self._tick_for_ever())
 
     async def _keep_for_ever(self) -> None:
-        wait_s = self.snapshot_s
+        """One district after the other, at the pace that what they cost allows."""
+        pace = Pace(self.snapshot_s)
+        wait_s, number = self.snapshot_s, -1
         while True:
             await asyncio.sleep(wait_s)
+            number = next((n for n in sorted(self._held) if n > number), min(self._held, default=-1))
             began_s = time.monotonic()
-            kept = await self.keep(set(self._held))
+            cpu_s = await self._keep(number)
             took_s = time.monotonic() - began_s
-            wait_s = max(self.snapshot_s if kept else min(30.0, 2 * wait_s), SNAPSHOT_SHARE * took_s)
+            if cpu_s is None:
+                wait_s = pace.miss_s()
+            else:
+                wait_s = pace.rest_s(len(self._held), cpu_s=cpu_s, took_s=took_s)
 
     async def keep(self, numbers: set[int]) -> bool:
-        """Keep the states that changed, in one transaction; ``False`` while the database is away.
+        """Keep the states that changed; ``False`` while the database is away.
 
         Raises:
             Conflict: ``snapshot.overtaken``.
         """
-        async with self._turn:
-            rows: list[Saved] = []
-            for number in sorted(numbers & self._held.keys()):
-                held = self._held[number]
-                partition = held.partition
-                at = (partition.feed, partition.commands)
-                if at == held.kept:
-                    continue
-                raw, last = machine_codec.dump(partition.machine), held.last  # no await between these
-                caught_up = partition.caught_up
-                state = await asyncio.to_thread(machine_codec.compress, raw)
-                if last is not None:
-                    offset = await last  # now the broker has all outputs up to this state
-                    if caught_up:
-                        held.outputs, held.said_by = offset + 1, held.owner
-                rows.append(
-                    Saved(
-                        district=number,
-                        state=state,
-                        feed=at[0],
-                        commands=at[1],
-                        outputs=held.outputs,
-                        owner=held.owner,
-                        said_by=held.said_by,
-                    )
-                )
-            if not rows:
-                return True
-            if not await self.snapshots.save(rows):
+        for number in sorted(numbers):
+            if await self._keep(number) is None:
                 return False
-            safe: dict[Position, int] = {}
-            for row in rows:
-                self._held[row.district].kept = (row.feed, row.commands)
-                safe[self.topics.feed, row.district] = row.feed
-                safe[self.topics.commands, row.district] = row.commands
-        await self._committed(safe)
         return True
+
+    async def _keep(self, number: int) -> float | None:
+        """As ``Keeper.keep``; costs nothing where nothing changed."""
+        async with self._turn:
+            held = self._held.get(number)
+            if held is None or held.at == held.kept:
+                return 0.0
+            cpu_s = await self._keeper.keep(number, held)
+            if cpu_s is None:
+                return None
+            feed, commands = held.kept
+        await self._committed({(self.topics.feed, number): feed, (self.topics.commands, number): commands})
+        return cpu_s
 
     async def _tick_for_ever(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from typing import Self
 
 from dispatch.desk import Desk
 from streams import machine_codec
+from streams.blocks import Pieces
 from streams.machine_watch import Said, Watch
 from yiwang.clock import SECOND
 from yiwang.columns import Readings
@@ -116,18 +117,21 @@ class DistrictMachine:
     # ---- snapshot ----
 
     def dump(self) -> bytes:
-        """The whole state, exact."""
-        return machine_codec.compress(machine_codec.dump(self))
+        """The whole state in one piece, exact."""
+        return machine_codec.dump(self)
 
     @classmethod
-    def load(cls, data: bytes) -> Self:
-        """The machine that ``dump`` described; it goes on exactly as the other would have.
+    def load(cls, data: bytes | Pieces) -> Self:
+        """The machine that ``dump`` described, or whose pieces were kept; it goes on exactly as that would have.
 
         Raises:
             BadInput: ``snapshot.version``, ``snapshot.damaged`` or ``state.shape``.
         """
         machine = cls(0)
-        machine_codec.load(machine, data)
+        if isinstance(data, Pieces):
+            machine_codec.fill(machine, data)
+        else:
+            machine_codec.load(machine, data)
         return machine
 
     # ---- single messages ----

@@ -1,17 +1,21 @@
-"""A district machine's state as bytes and back, exact to the last bit. Pure.
+"""A district machine's state in pieces and back, exact to the last bit. Pure.
 
-MessagePack of version, what changes with every message, and (kept ready, as it rarely changes) rules and
-registry; compressed by zlib at level 1, with the version in front so that it can be told without unpacking.
+Taking a state has a quick half, to be done between two steps (references to the arrays, shallow copies of the tables
+of the desk), and a slow one, that makes bytes of what is not an array and may be done beside the next steps.
 """
 
-import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from dispatch.desk import Desk
+from dispatch.freezing import Encoding
+from dispatch.state import State
+from streams import blocks, machine_version2
+from streams.blocks import Array, Bytes, Image, Pieces
 from streams.machine_lanes import Lane
 from streams.machine_rules import Rulebook
 from yiwang.book import Book
@@ -27,85 +31,141 @@ VERSION = 3
 _MAGIC = b"YWM"
 
 
-def dump(machine: "DistrictMachine") -> bytes:
-    """The state, not yet compressed: the quick half, to be done between two steps."""
-    watch = machine.watch
-    book, rulebook = watch.book, watch.rulebook
-    return msgspec.msgpack.encode(
-        {
-            "district": machine.district,
-            "n": machine.n,
-            "now_ns": machine.now_ns,
-            "horizon_ns": watch.horizon_ns,
-            "rules": rulebook.rules if rulebook else None,
-            "registry": book.dump(),
-            "newest": watch.newest.astype("<i8").tobytes(),
-            "waiting": [[code, count, list(names)] for code, (count, names) in watch.waiting.items()],
-            "lanes": [
-                lane.rest() | {"columns": {n: _packed(c) for n, c in lane.columns().items()}}
-                for lane in watch.lanes
-            ],
-            "desk": machine.desk.dump(),
-            "recent": machine.recent.keys(),
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What of a machine's state is not an array, as it was at one moment."""
+
+    rest: Mapping[str, Any]  # Any: what msgpack takes
+    desk: State
+    rules: bytes
+    registry: bytes
+
+
+class Camera:
+    """Takes the state of one machine again and again; keeps ready what rarely changes."""
+
+    def __init__(self) -> None:
+        self._rules: tuple[Rules | None, bytes] = (None, msgspec.msgpack.encode(None))
+        self._registry: tuple[Book | None, int, bytes] = (None, 0, b"")
+        self._desk = Encoding()
+
+    def columns(self, machine: "DistrictMachine") -> dict[str, Array]:
+        """The arrays of the state: those at work, to be copied before the next step."""
+        watch = machine.watch
+        columns: dict[str, Array] = {
+            "newest": watch.newest,
+            "recent": np.array(machine.recent.keys(), np.uint64),
         }
-    )
+        for lane in watch.lanes:
+            columns |= {f"{lane.entry.id}/{name}": column for name, column in lane.columns().items()}
+        return columns
+
+    def freeze(self, machine: "DistrictMachine") -> Frozen:
+        """Everything else, before the next step."""
+        watch = machine.watch
+        rules = watch.rulebook.rules if watch.rulebook else None
+        if self._rules[0] is not rules:
+            self._rules = (rules, msgspec.msgpack.encode(rules))
+        book = watch.book
+        if self._registry[:2] != (book, book.changes) or not self._registry[2]:
+            self._registry = (book, book.changes, book.dump())
+        return Frozen(
+            rest={
+                "version": VERSION,
+                "district": machine.district,
+                "n": machine.n,
+                "now_ns": machine.now_ns,
+                "horizon_ns": watch.horizon_ns,
+                "waiting": [[code, count, list(names)] for code, (count, names) in watch.waiting.items()],
+                "lanes": [lane.rest() for lane in watch.lanes],
+            },
+            desk=machine.desk.freeze(),
+            rules=self._rules[1],
+            registry=self._registry[2],
+        )
+
+    def things(self, frozen: Frozen) -> dict[str, bytes]:
+        """The slow half; may run in another thread, but not twice at once."""
+        return {
+            "rest": msgspec.msgpack.encode(frozen.rest),
+            "desk": self._desk.encode(frozen.desk),
+            "rules": frozen.rules,
+            "registry": frozen.registry,
+        }
 
 
-def compress(raw: bytes) -> bytes:
-    """The slow half of a snapshot; does not touch the machine."""
-    return _MAGIC + bytes([VERSION]) + zlib.compress(raw, 1)
+def dump(machine: "DistrictMachine") -> bytes:
+    """The whole state in one piece."""
+    camera, image = Camera(), Image()
+    image.take(camera.columns(machine))
+    parts: dict[str, Bytes | bytes] = {**image.parts(), **camera.things(camera.freeze(machine))}
+    found = blocks.manifest(image.columns, parts)
+    rows = [(*key, blocks.block(parts, key)) for key in found.keys()]  # noqa: SIM118  no dict
+    return _MAGIC + bytes([VERSION]) + msgspec.msgpack.encode([found.encode(), rows])
 
 
 def load(machine: "DistrictMachine", data: bytes) -> None:
-    """Fill a fresh machine.
+    """Fill a fresh machine from what ``dump`` of this release, or of version 2, gave.
 
     Raises:
         BadInput: ``snapshot.version`` when a newer release wrote it, ``snapshot.damaged``, ``state.shape``.
     """
     if data[:3] != _MAGIC:
         raise BadInput("snapshot.damaged", "this is no snapshot of a district machine")
-    if data[3] != VERSION:
-        raise BadInput(
-            "snapshot.version",
-            f"the snapshot has version {data[3]}, this release reads {VERSION}: start the release that wrote it",
-            version=data[3],
-        )
-    try:
-        s = msgspec.msgpack.decode(zlib.decompress(data[4:]))
-    except (zlib.error, msgspec.MsgspecError) as error:
-        raise BadInput("snapshot.damaged", f"the snapshot cannot be unpacked: {error}") from error
-    _fill(machine, s)
-
-
-def _fill(machine: "DistrictMachine", s: dict[str, Any]) -> None:  # Any: as ``dump`` wrote it
-    watch = machine.watch
-    machine.district, machine.n, machine.now_ns = s["district"], s["n"], s["now_ns"]
-    machine.recent = Recent(s.get("recent", ()))  # older snapshots have none
-    watch.horizon_ns = s["horizon_ns"]
-    watch.book = Book.load(s["registry"])
-    watch.newest = np.frombuffer(s["newest"], "<i8").astype(np.int64)
-    watch.waiting = {code: (count, dict.fromkeys(names)) for code, count, names in s["waiting"]}
-    watch.make_room()
-    if s["rules"] is None:
-        machine.desk = Desk.load(s["desk"], compile_rules(Rules(version="", packs=())), watch.book)
+    version = data[3]
+    if version == 2:
+        fill(machine, machine_version2.pieces(data[4:]))
         return
-    rulebook = Rulebook(msgspec.convert(s["rules"], Rules), check=False)
+    if version != VERSION:
+        raise blocks.newer(version)
+    try:
+        manifest, rows = msgspec.msgpack.decode(data[4:], type=tuple[bytes, list[tuple[str, int, bytes]]])
+    except msgspec.MsgspecError as error:
+        raise BadInput("snapshot.damaged", f"the snapshot cannot be unpacked: {error}") from error
+    fill(machine, blocks.assemble(blocks.read_manifest(manifest), rows))
+
+
+def fill(machine: "DistrictMachine", pieces: Pieces) -> None:
+    """Fill a fresh machine from the pieces of a state, whose arrays it takes over.
+
+    Raises:
+        BadInput: ``snapshot.version``, ``snapshot.damaged``, ``state.shape``.
+    """
+    columns, things = pieces.columns, pieces.things
+    try:
+        rest = msgspec.msgpack.decode(things["rest"])
+        if rest["version"] != VERSION:
+            raise blocks.newer(rest["version"])
+        rules = msgspec.msgpack.decode(things["rules"], type=Rules | None)
+        registry, desk, newest = things["registry"], things["desk"], columns["newest"]
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise BadInput(
+            "snapshot.damaged", f"the snapshot lacks a part, or one cannot be read: {error!r}"
+        ) from error
+    watch = machine.watch
+    machine.district, machine.n, machine.now_ns = rest["district"], rest["n"], rest["now_ns"]
+    machine.recent = Recent(columns["recent"].tolist())
+    watch.horizon_ns = rest["horizon_ns"]
+    watch.book = Book.load(registry)
+    watch.newest = newest
+    watch.waiting = {code: (count, dict.fromkeys(names)) for code, count, names in rest["waiting"]}
+    watch.make_room()
+    if rules is None:
+        machine.desk = Desk.load(desk, compile_rules(Rules(version="", packs=())), watch.book)
+        return
+    rulebook = Rulebook(rules, check=False)
     watch.rulebook = rulebook
-    dumped = {lane["id"]: lane for lane in s["lanes"]}
+    dumped = {lane["id"]: lane for lane in rest["lanes"]}
     for entry in rulebook.domains.detectors:
         if entry.id in dumped:
+            own = f"{entry.id}/"
             lane = Lane(entry)
-            columns = {name: _unpacked(c) for name, c in dumped[entry.id]["columns"].items()}
-            lane.restore(columns, dumped[entry.id], watch.book, rulebook.domains)
+            lane.restore(
+                {name.removeprefix(own): column for name, column in columns.items() if name.startswith(own)},
+                dumped[entry.id],
+                watch.book,
+                rulebook.domains,
+            )
             watch.lanes.append(lane)
     watch.sort()
-    machine.desk = Desk.load(s["desk"], rulebook.domains, watch.book)
-
-
-def _packed(array: NDArray[Any]) -> list[Any]:  # Any: of whatever dtype; name of it, shape, bytes
-    return [array.dtype.str, list(array.shape), array.tobytes()]
-
-
-def _unpacked(packed: list[Any]) -> NDArray[Any]:  # Any: as above
-    dtype, shape, data = packed
-    return np.frombuffer(data, dtype).reshape(shape).copy()
+    machine.desk = Desk.load(desk, rulebook.domains, watch.book)

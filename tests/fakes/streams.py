@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from streams import blocks
 from streams.log_reader import Record
-from streams.snapshots import Saved
+from streams.snapshots import Cut, Saved, Written
 from yiwang.errors import Conflict
 from yiwang.fencing import Fence
 
@@ -58,23 +59,36 @@ class FakeSnapshots:
 
     rows: dict[int, Saved] = field(default_factory=dict)
     owners: dict[int, int] = field(default_factory=dict)
+    said: dict[int, int] = field(default_factory=dict)
     away: bool = False
 
     async def claim(self, district: int) -> tuple[int, int]:
         """The next ownership."""
         self.owners[district] = self.owners.get(district, 0) + 1
-        kept = self.rows.get(district)
-        return self.owners[district], kept.said_by if kept else 0
+        return self.owners[district], self.said.get(district, 0)
 
     async def load(self, district: int) -> Saved | None:
         """What was saved."""
         return self.rows.get(district)
 
-    async def save(self, rows: list[Saved]) -> bool:
-        """All or none."""
-        for row in rows:
-            if row.owner != self.owners.get(row.district):
-                raise Conflict("snapshot.overtaken", f"another worker has taken over {row.district}")
-        if not self.away:
-            self.rows |= {row.district: row for row in rows}
-        return not self.away
+    async def save(self, cut: Cut) -> Written | None:
+        """Packed and unpacked, as the database would give it back."""
+        if cut.owner != self.owners.get(cut.district):
+            raise Conflict("snapshot.overtaken", f"another worker has taken over {cut.district}")
+        if self.away:
+            return None
+        found = blocks.manifest(cut.columns, cut.parts)
+        rows = [(*key, blocks.block(cut.parts, key)) for key in found.keys()]  # noqa: SIM118  no dict
+        self.said[cut.district] = cut.said_by
+        self.rows[cut.district] = Saved(
+            district=cut.district,
+            state=blocks.assemble(found, rows),
+            feed=cut.feed,
+            commands=cut.commands,
+            outputs=cut.outputs,
+        )
+        size = sum(len(data) for _, _, data in rows)
+        return Written(state_bytes=size, stored_bytes=size, blocks=len(rows), changed=len(rows), cpu_s=0.0)
+
+    async def settle(self) -> None:
+        """Nothing is ever under way."""

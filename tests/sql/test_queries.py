@@ -146,10 +146,10 @@ async def test_a_snapshot_never_goes_back(database: str) -> None:
     """A worker that lost its partition cannot overwrite the newer state."""
     connection = await connect(database, "live")
     try:
-        save = query("snapshot/save")
-        assert await connection.fetchval(save, "district", 0, b"new", 5, 5, 5) == 0
-        assert await connection.fetchval(save, "district", 0, b"old", 4, 5, 5) is None
-        assert (await connection.fetchrow(query("snapshot/load"), "district", 0))["state"] == b"new"
+        keep = query("snapshot/keep")
+        assert await connection.fetchval(keep, "district", 0, b"new", 5, 5, 5) == 0
+        assert await connection.fetchval(keep, "district", 0, b"old", 4, 5, 5) is None
+        assert (await connection.fetchrow(query("snapshot/state"), "district", 0))["manifest"] == b"new"
     finally:
         await connection.close()
 

@@ -1,4 +1,0 @@
--- The state a worker left for a partition.
--- $1 text: role; $2 smallint: district
--- returns: state bytea, feed, commands, outputs bigint (next offsets)
-select state, feed, commands, outputs from snapshot where role = $1 and district = $2
