@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol
 import faust
 import msgspec
 from faust.tables import TableManager
-from faust.transport.drivers.aiokafka import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP
 
 from yiwang import logs
@@ -29,6 +29,8 @@ LAST_SNAPSHOT_S = 2.0
 LEAVING_S = 0.5
 WAITING_MESSAGES = 256
 """Messages per topic that Faust holds for its agents; some may be of several MB."""
+FETCH_WAIT_MS = 20
+"""So long the broker may hold a fetch that finds nothing; Faust says 1 500, and that stalls (see ``PromptConsumer``)."""
 
 Position = tuple[str, int]
 """Topic and partition."""
@@ -92,6 +94,25 @@ class NoTables(TableManager):  # type: ignore[misc]  # Faust publishes no types
         await self.recovery.start()
 
 
+class _PromptThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust publishes no types
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class PromptConsumer(Consumer):  # type: ignore[misc]  # Faust publishes no types
+    """Never waits long for partitions in which nothing happens.
+
+    aiokafka has one fetch under way per broker, and leaves out partitions whose messages it still holds. When a
+    worker was busy for 100 ms, that fetch is for the others alone: of a feed and its quiet commands, for the commands.
+    It then stays with the broker for its whole time, and the feed, long taken, is not asked for again until it is back.
+    """
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _PromptThread(self, loop=self.loop, beacon=self.beacon)
+
+
 def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
     """A Faust app for one role of the run, without agents yet.
 
@@ -131,7 +152,7 @@ def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
         TableManager=NoTables,
     )
 
-    class Positioned(Consumer):  # type: ignore[misc]  # Faust publishes no types
+    class Positioned(PromptConsumer):
         """Begins where the state says, not where the group's commits say."""
 
         async def perform_seek(self) -> None:

@@ -17,6 +17,7 @@ from faust.types import TP
 from sql import query
 from sql.pool import coded, connect
 from streams import figures
+from streams.faust_app import PromptConsumer
 from streams.observed import Seen, observed
 from streams.persist_store import Store
 from streams.persist_writer import Limits, Writer
@@ -171,6 +172,8 @@ def make_app(
         stream_buffer_maxsize=_BUFFER_MESSAGES,
         stream_wait_empty=False,
     )
+
+    app.transport.Consumer = PromptConsumer
 
     async def handle(stream: Any) -> None:  # Any: faust's own types are not published
         async for event in stream.noack().events():
