@@ -7,6 +7,7 @@ look-up compares the bytes themselves, so that two ids with one hash are never t
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ MAX_WORDS = 5
 """Ids of up to 40 bytes are looked up as columns; longer ones, and those with odd characters, one by one."""
 _ODD = re.compile(rb'[\0-\x1f"\\]')  # what stands in JSON in another form, and NUL
 _MEMO = 65_536  # single look-ups remembered
+_SMALL = 256  # and those of columns up to this
+_FEW = 16  # so many single look-ups cost less than a column
 _FACTORS = (
     0x9E3779B97F4A7C15,
     0xBF58476D1CE4E5B9,
@@ -74,12 +77,17 @@ class Index:
     def texts(self, ids: Sequence[str]) -> I64:
         """Number of each id, int64 (n,)."""
         n, k = len(ids), self.words
-        if n < 32 or self.odd or "\0" in "".join(ids):
-            return np.fromiter(map(self.one, ids), np.int64, n)
+        known = list(map(self.memo.get, ids, repeat(-2)))
+        if known.count(-2) <= _FEW or self.odd or "\0" in "".join(ids):
+            return np.array(
+                [self.one(i) if at == -2 else at for i, at in zip(ids, known, strict=True)], np.int64
+            )
         keys = np.array([i.encode("utf-8", "surrogatepass") for i in ids], f"S{8 * k + 8}").view(np.uint64)
         keys = keys.reshape(n, k + 1)
         found = self.column(np.ascontiguousarray(keys[:, :k]))
         found[keys[:, k] != 0] = -1  # longer than any
+        if n <= _SMALL and len(self.memo) < _MEMO:
+            self.memo.update((i, at) for i, at in zip(ids, found.tolist(), strict=True) if at >= 0)
         return found
 
     def one(self, id_: str) -> int:
@@ -128,10 +136,10 @@ def build(ids: Sequence[bytes], numbers: I64) -> Index:
     shift = 64 - bits
     h = _hash(keys)
     directory, place = _arranged(h, (h >> np.uint64(shift)).astype(np.int64), 1 << bits)
-    table = np.zeros((n + 1, k + 1), np.uint64)
+    table = np.empty((n + 1, k + 1), np.uint64)  # not zeros: for empty ones numpy asks for huge pages
     table[place, :k] = keys
     table[place, k] = numbers
-    table[n, k] = _BITS  # -1, of nobody
+    table[n] = [*[0] * k, _BITS]  # -1, of nobody
     return Index(
         words=k,
         shift=shift,

@@ -28,7 +28,7 @@ from yiwang.errors import BadInput
 _MICROSECOND = 1000
 _CENTURIES_S = 1e10
 _NS_RANGE_US = 9_200_000_000_000_000  # what int64 nanoseconds can hold, the years 1678 to 2261
-_BULK = 4000  # bytes; in smaller bodies rows are read one by one in less time
+_BULK = 16_384  # bytes; in smaller bodies rows are read one by one in less time
 _device = attrgetter("device")
 _reader: Reader[Row] = Reader(Row, "reading")
 
