@@ -149,7 +149,8 @@ class Districts:
         place.stale = place.stale or part.read > place.read
         place.read = part.read
         kept = None
-        if place.stale and (keep or self._is_due(place)):
+        # the first time at once: from then on whatever is stored has a memory that goes with it
+        if place.stale and (keep or place.base is None or self._is_due(place)):
             kept = await asyncio.to_thread(self._kept, place)
             place.at_s = asyncio.get_running_loop().time()
         return Ready(part.partition, part.base, part.next, made, part.statements, kept)
@@ -195,9 +196,12 @@ class Districts:
         """The readings that count: repeated frames and values that are no numbers do not (``yiwang.frames``)."""
         counted: list[Readings] = []
         for payload, readings in step.frames:
-            if len(readings) and memory.recent.repeats(payload):
+            if not len(readings):
+                continue
+            if memory.recent.repeats(payload):
                 self.repeated_frames += step.store
                 continue
+            memory.first(int(readings.t_ns.max()) // 1000)
             counted.append(readings)
         joined, bad = frames.finite(Readings.join(counted))
         self.not_finite += len(bad) * step.store

@@ -105,8 +105,6 @@ class Memory:
         kept = thinned(readings, times, at, self.marks, self.plan, self.last)
         self.minutes.add(at, readings, times)
         self.newest_us[at] = times.after
-        if self.must_ask and not self.since:
-            self.since = int(times.after.max()) // MINUTE_US + 1
         if not self.has_ticks:
             self.now_us = max(self.now_us, int(times.after.max()))
         if not store:
@@ -114,6 +112,11 @@ class Memory:
         made = rows(self.district, readings, times.late, kept)
         self.thinned += len(readings) - made.n
         return made if made.n else None
+
+    def first(self, t_us: int) -> None:
+        """The newest time of the first frame met: where messages before it are missing, its minute is incomplete."""
+        if self.must_ask and not self.since:
+            self.since = t_us // MINUTE_US + 1
 
     def tick(self, t_us: int) -> None:
         """A tick of the district."""
