@@ -25,16 +25,21 @@ class Bodies:
         rows: readings a request.
         seed: of order and values.
         high: one reading in so many is high water; 0: none.
+        spare: one device in so many, from the first on, is left to others; 0: none.
     """
 
-    def __init__(self, devices: int, rows: int, *, seed: int, high: int, host: str = "bench") -> None:
+    def __init__(
+        self, devices: int, rows: int, *, seed: int, high: int, spare: int = 0, host: str = "bench"
+    ) -> None:
         chance = np.random.default_rng(seed)
         order = chance.permutation(devices)
-        value = 5 + chance.normal(0, 0.3, devices)
+        if spare:
+            order = order[order % spare != 0]
+        value = 5 + chance.normal(0, 0.3, len(order))
         if high:
             value[high - 1 :: high] += 30
         self.requests: list[tuple[bytearray, np.ndarray, int]] = []
-        for at in range(0, devices, rows):
+        for at in range(0, len(order), rows):
             pieces = [
                 b'{"device":"%s","metric":"water_depth","time":"%sZ","value":%.2f,"unit":"cm"}'
                 % (NAME % i, CLOCK, v)
@@ -166,9 +171,10 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=16, help="connections")
     parser.add_argument("--rate", type=float, default=0.0, help="readings a second; 0: as fast as it goes")
     parser.add_argument("--high", type=int, default=200_000, help="one reading in so many is high water")
+    parser.add_argument("--spare", type=int, default=0, help="one device in so many is left to others")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    bodies = Bodies(given.devices, given.rows, seed=given.seed, high=given.high)
+    bodies = Bodies(given.devices, given.rows, seed=given.seed, high=given.high, spare=given.spare)
     print(json.dumps({"ready": "load", "requests": len(bodies.requests)}), flush=True)
     sys.stdin.readline()
     ports = [int(p) for p in given.ports.split(",")]
