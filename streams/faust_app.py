@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 import faust
 import msgspec
+from aiokafka import TopicPartition
 from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP
@@ -27,6 +28,7 @@ from yiwang.topics import MAX_MESSAGE_BYTES, Topics
 
 LAST_SNAPSHOT_S = 2.0
 LEAVING_S = 0.5
+COMMIT_S = 2.0
 WAITING_MESSAGES = 256
 """Messages per topic that Faust holds for its agents; some may be of several MB."""
 FETCH_WAIT_MS = 20
@@ -99,6 +101,23 @@ class _PromptThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust publ
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def _commit(self, offsets: Mapping[Any, int]) -> bool:
+        """Commit, but not at any price: what is committed is for onlookers, and what hangs here hangs the consumer.
+
+        aiokafka tries for ever when the group's coordinator was restarted under it, and the two workers of Faust's
+        queue of calls, of which this call holds one, are all that seeks and fetches have. Faust itself would end the
+        app over an error.
+        """
+        mine = self.assignment()
+        told = {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in mine}
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await self._ensure_consumer().commit(told)
+        except Exception as error:  # noqa: BLE001  whatever the client raises, the state is safe already
+            _log.info("commit_left_out", reason=repr(error))
+            return False
+        return True
 
 
 class PromptConsumer(Consumer):  # type: ignore[misc]  # Faust publishes no types
