@@ -147,6 +147,7 @@ class CityHost:
         self._city: City | None = None
         self.ends: dict[int, int] = {}  # next offset of each district's outputs when we last looked
         self.sent: Counter[int] = Counter()  # commands by district
+        self.kept_at_s = 0.0  # on the clock that only goes forward; 0 before the first time
         self._kept: dict[int, int] = {}
         self._owner = 0
         self._mine: set[int] = set()
@@ -208,6 +209,11 @@ class CityHost:
             group.create_task(self._watch())
 
     @property
+    def is_kept(self) -> bool:
+        """Whether the newest snapshot is as things are now."""
+        return self._city is None or self._city.read == self._kept
+
+    @property
     def read(self) -> Mapping[int, int]:
         """Next offset of each district's outputs that we take; none before the state is there."""
         return self._city.read if self._city else {}
@@ -258,5 +264,5 @@ class CityHost:
             )
             if await self.snapshots.save(cut) is None:
                 return
-            self._kept = read
+            self._kept, self.kept_at_s = read, time.monotonic()
         await self._committed({(self.topics.outputs, p): offset for p, offset in read.items()})

@@ -29,6 +29,8 @@ class FakeKafka:
         sent.set_result(len(log) - 1)
         return sent
 
+    under_way = 0
+
     async def room(self) -> None:
         """There is."""
 

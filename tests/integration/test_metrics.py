@@ -126,8 +126,12 @@ def test_what_all_processes_tell_adds_up(kafka: EmbeddedKafka, pg_dsn: str, tmp_
         assert city.counted("persist", "persist") == sent
         assert city.total("persist", metrics.PERSIST_STATEMENTS) >= BATCHES  # the dead letters among them
         until(lambda: city.total("gateway", metrics.GATEWAY_VALUES) > 0)
+        until(lambda: len(city.page("district").rows(metrics.SNAPSHOT_STATE)) == run.districts)
         until(lambda: city.page("persist").rows(metrics.PERSIST_LAG))
         until(lambda: city.total("persist", metrics.PERSIST_LAG) < 50)
+        ages = [*city.page("district").rows(metrics.SNAPSHOT_AGE).values()]
+        assert len(ages) == run.districts
+        assert max(ages) < PATIENCE_S
         for role in roles:
             page = city.page(role)
             names = {name for name in page.samples if name.startswith("yiwang_")}
