@@ -15,13 +15,15 @@ from sql.errors import DRIVER_ERRORS, address, translated
 from sql.pool import connect, pool
 from sql.runs import unknown_run
 from ws_server.view import CLOSED_KEPT, Kept
-from yiwang.clock import to_datetime
+from yiwang.clock import SECOND, to_datetime
 from yiwang.errors import BadInput
 from yiwang.model import Case, Incident, Order, Situation, SupportNeeded, SupportOffer, UnitState
 from yiwang.registry import District, Registry, Rules
 from yiwang.runs import Run
 
 POOL_SIZE = 4
+MINUTES_FROM_NS = 120 * SECOND
+"""From this length of a slice on, roll-ups are as good as readings, and sixty times fewer."""
 
 _kept: msgspec.json.Decoder[Kept] = msgspec.json.Decoder(
     Incident | Situation | Case | Order | UnitState | SupportNeeded | SupportOffer
@@ -126,10 +128,14 @@ class Store:
         )
 
     async def readings(self, district: int, series: int, from_ns: int, to_ns: int, points: int) -> Curve:
-        """A curve: of each of ``points // 2`` slices of time the least and the greatest reading."""
+        """A curve: of each of ``points // 2`` slices of time the least and the greatest reading.
+
+        From minute roll-ups where a slice is some minutes long, and where no readings are stored (any more).
+        """
+        is_long = (to_ns - from_ns) // (points // 2) >= MINUTES_FROM_NS
         async with self._connection() as conn:
             rows = await conn.fetch(
-                query("reading/curve"),
+                query("reading/curve_minutes" if is_long else "reading/curve"),
                 district,
                 series,
                 to_datetime(from_ns),

@@ -22,6 +22,7 @@ DAYS = 10
 # Parameters with which each hot query is tried over ten days of readings, and how many days it may touch.
 HOT: Mapping[str, tuple[tuple[object, ...], int]] = {
     "reading/curve": ((0, 1, NOON, NOON + timedelta(hours=6), 100), 1),
+    "reading/curve_minutes": ((0, 1, NOON - timedelta(days=2), NOON + timedelta(hours=6), 100), 4),
     "reading/newest": ((0,), 1),
     "persist/newest": ((0, [1, 2]), 1),
 }
@@ -121,6 +122,60 @@ async def test_a_curve_keeps_every_extreme(database: str) -> None:
     assert max(values) == 99
     assert min(values) == -99
     assert [r["t"] for r in rows] == sorted(r["t"] for r in rows)
+
+
+async def test_a_curve_goes_on_where_readings_are_gone(database: str) -> None:
+    """Roll-ups stand for readings that were dropped, for long spans and for short ones; neither is counted twice."""
+    connection = await connect(database, "live")
+    try:
+        await connection.execute("select reading_minute_weeks(array[date '2026-06-10'])")
+        await connection.execute("select reading_days(array[date '2026-06-10'])")
+        await connection.execute(
+            "insert into reading_minute (minute, last_t, min, mean, max, last, series, count, district)"
+            " select m, m + interval '59 s', -1, 0, 1, 0, 1, 60, 0 from generate_series("
+            "timestamptz '2026-06-10 12:00Z', timestamptz '2026-06-10 12:49Z', interval '1 minute') m"
+        )
+        await connection.execute(
+            "insert into reading select timestamptz '2026-06-10 12:30Z' + n * interval '1 second', 5, 1, 0, 0"
+            " from generate_series(0, 1799) n"
+        )
+        found = {}
+        for name in ("reading/curve", "reading/curve_minutes"):
+            rows = await connection.fetch(query(name), 0, 1, NOON, NOON + timedelta(hours=1), 60)
+            assert [r["t"] for r in rows] == sorted(r["t"] for r in rows)
+            found[name] = [((r["t"] - NOON).total_seconds() // 60, r["value"]) for r in rows]
+    finally:
+        await connection.close()
+    minutes = [(m, v) for m in range(60) for v in (-1, 1)]
+    assert sorted(found["reading/curve"])[:60] == minutes[:60]
+    assert {v for m, v in found["reading/curve"] if m >= 30} == {5}
+    assert sorted(found["reading/curve_minutes"])[:100] == minutes[:100]
+    assert {v for m, v in found["reading/curve_minutes"] if m >= 50} == {5}
+
+
+async def test_merged_roll_ups_are_those_of_all_readings(database: str) -> None:
+    """Count, least, mean, greatest and last; the newest reading's value is the last one, the first of two of a time."""
+    connection = await connect(database, "live")
+    try:
+        await connection.execute("select reading_minute_weeks(array[date '1970-01-01'])")
+        given = [
+            (2, 1.0, 1.5, 2.0, 9.0, 30),
+            (1, 0.0, 0.0, 0.0, 8.0, 20),
+            (1, 4.0, 4.0, 4.0, 7.0, 40),
+            (2, 1, 1, 1, 6.0, 40),
+        ]
+        for count, *values, us in given:
+            await connection.execute(
+                query("persist/minute"), 0, [5], [1], [count], *([v] for v in values), [us]
+            )
+        row = await connection.fetchrow(
+            "select count, min, mean, max, last, last_t, minute from reading_minute"
+        )
+    finally:
+        await connection.close()
+    assert tuple(row)[:5] == (6, 0.0, pytest.approx(1.5), 4.0, 7.0)
+    assert row["last_t"] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=40)
+    assert row["minute"] == datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
 
 
 async def test_history_pages_neither_repeat_nor_leave_out(database: str) -> None:
