@@ -154,16 +154,30 @@ def count(nbytes: int) -> int:
     return -(-nbytes // BLOCK_BYTES)
 
 
-def manifest(columns: tuple[Column, ...], parts: Mapping[str, Bytes | bytes]) -> Manifest:
-    """Describe a state; goes through all of its bytes."""
-    return Manifest(
-        version=VERSION,
-        columns=columns,
-        parts={
-            name: Part(len(data), b"".join(digest(block) for block in _cut(data)))
-            for name, data in parts.items()
-        },
-    )
+def manifest(
+    columns: tuple[Column, ...],
+    parts: Mapping[str, Bytes | bytes],
+    known: dict[str, tuple[bytes, Part]] | None = None,
+) -> Manifest:
+    """Describe a state; goes through all of its bytes.
+
+    Args:
+        columns: what lies in the parts of columns.
+        parts: the bytes of all parts.
+        known: parts of bytes as they were the last time, brought up to date: the very same object is described
+            as before, without looking.
+    """
+    known = {} if known is None else known
+    described: dict[str, Part] = {}
+    for name, data in parts.items():
+        before = known.get(name)
+        if before and before[0] is data:
+            described[name] = before[1]
+            continue
+        described[name] = Part(len(data), b"".join(digest(block) for block in _cut(data)))
+        if isinstance(data, bytes):
+            known[name] = (data, described[name])
+    return Manifest(version=VERSION, columns=columns, parts=described)
 
 
 def block(parts: Mapping[str, Bytes | bytes], key: Key) -> bytes:

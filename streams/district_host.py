@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
+from streams.blocks import Pieces
 from streams.district_states import Held, Keeper
 from streams.keeping import Figures, Pace
 from streams.log_reader import LogReader
@@ -153,7 +154,7 @@ class DistrictHost:
             owner=owner,
             left_out=fence.left_out,
         )
-        return Held(
+        held = Held(
             partition,
             Progress(f"district {number}"),
             outputs,
@@ -162,6 +163,9 @@ class DistrictHost:
             kept=(feed, commands) if saved else (-1, -1),
             figures=Figures(restore_s=time.monotonic() - began_s if saved else 0.0),
         )
+        if saved and isinstance(saved.state, Pieces):
+            held.camera.known(machine, saved.state)
+        return held
 
     async def release(self, revoked: set[Position]) -> None:
         """Keep the states of districts that go elsewhere, as far as that can be done quickly."""

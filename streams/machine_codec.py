@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from streams.machine import DistrictMachine
 
 VERSION = 3
+STILL = ("series", "zone")
+"""Columns of a lane that are replaced and never changed in place."""
 _MAGIC = b"YWM"
 
 
@@ -36,6 +38,7 @@ class Frozen:
     """What of a machine's state is not an array, as it was at one moment."""
 
     rest: Mapping[str, Any]  # Any: what msgpack takes
+    still: Mapping[str, Array]  # columns that are replaced and never changed in place
     desk: State
     rules: bytes
     registry: bytes
@@ -47,6 +50,9 @@ class Camera:
     def __init__(self) -> None:
         self._rules: tuple[Rules | None, bytes] = (None, msgspec.msgpack.encode(None))
         self._registry: tuple[Book | None, int, bytes] = (None, 0, b"")
+        self._ids: dict[str, int] = {}  # name of a column that stands still -> id of the array
+        self._arrays: list[Array] = []  # those arrays, so that no other one gets such an id
+        self._still = msgspec.msgpack.encode(({}, []))
         self._desk = Encoding()
 
     def columns(self, machine: "DistrictMachine") -> dict[str, Array]:
@@ -57,7 +63,8 @@ class Camera:
             "recent": np.array(machine.recent.keys(), np.uint64),
         }
         for lane in watch.lanes:
-            columns |= {f"{lane.entry.id}/{name}": column for name, column in lane.columns().items()}
+            own = lane.entry.id
+            columns |= {f"{own}/{name}": c for name, c in lane.columns().items() if name not in STILL}
         return columns
 
     def freeze(self, machine: "DistrictMachine") -> Frozen:
@@ -79,6 +86,7 @@ class Camera:
                 "waiting": [[code, count, list(names)] for code, (count, names) in watch.waiting.items()],
                 "lanes": [lane.rest() for lane in watch.lanes],
             },
+            still={f"{lane.entry.id}/{name}": getattr(lane, name) for lane in watch.lanes for name in STILL},
             desk=machine.desk.freeze(),
             rules=self._rules[1],
             registry=self._registry[2],
@@ -88,10 +96,30 @@ class Camera:
         """The slow half; may run in another thread, but not twice at once."""
         return {
             "rest": msgspec.msgpack.encode(frozen.rest),
+            "still": self._stood(frozen.still),
             "desk": self._desk.encode(frozen.desk),
             "rules": frozen.rules,
             "registry": frozen.registry,
         }
+
+    def known(self, machine: "DistrictMachine", pieces: Pieces) -> None:
+        """Have ready what the pieces that the machine was just filled from have ready."""
+        book, rulebook = machine.watch.book, machine.watch.rulebook
+        self._registry = (book, book.changes, pieces.things["registry"])
+        self._rules = (rulebook.rules if rulebook else None, pieces.things["rules"])
+
+    def _stood(self, still: Mapping[str, Array]) -> bytes:
+        """Bytes of columns of which several are often the same array."""
+        ids = {name: id(column) for name, column in still.items()}
+        if ids != self._ids:
+            arrays = {id(column): column for column in still.values()}
+            index = {own: i for i, own in enumerate(arrays)}
+            body = (
+                {name: index[own] for name, own in ids.items()},
+                [(column.dtype.str, column.tobytes()) for column in arrays.values()],
+            )
+            self._ids, self._arrays, self._still = ids, list(arrays.values()), msgspec.msgpack.encode(body)
+        return self._still
 
 
 def dump(machine: "DistrictMachine") -> bytes:
@@ -131,12 +159,16 @@ def fill(machine: "DistrictMachine", pieces: Pieces) -> None:
     Raises:
         BadInput: ``snapshot.version``, ``snapshot.damaged``, ``state.shape``.
     """
-    columns, things = pieces.columns, pieces.things
+    columns, things = dict(pieces.columns), pieces.things
     try:
         rest = msgspec.msgpack.decode(things["rest"])
         if rest["version"] != VERSION:
             raise blocks.newer(rest["version"])
         rules = msgspec.msgpack.decode(things["rules"], type=Rules | None)
+        index, arrays = msgspec.msgpack.decode(
+            things["still"], type=tuple[dict[str, int], list[tuple[str, bytes]]]
+        )
+        columns |= {name: np.frombuffer(arrays[i][1], arrays[i][0]) for name, i in index.items()}
         registry, desk, newest = things["registry"], things["desk"], columns["newest"]
     except (KeyError, msgspec.MsgspecError) as error:
         raise BadInput(

@@ -51,6 +51,7 @@ def _pieces(s: dict[str, Any]) -> Pieces:  # Any: as that release wrote it
         columns=columns,
         things={
             "rest": msgspec.msgpack.encode(rest),
+            "still": msgspec.msgpack.encode(({}, [])),
             "desk": s["desk"],
             "rules": msgspec.msgpack.encode(s["rules"]),
             "registry": book.dump(),

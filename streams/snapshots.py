@@ -17,7 +17,7 @@ import psycopg
 from sql import query
 from sql.errors import DRIVER_ERRORS, translated
 from streams import blocks
-from streams.blocks import Bytes, Column, Key, Pieces
+from streams.blocks import Bytes, Column, Key, Part, Pieces
 from yiwang import logs
 from yiwang.errors import BadInput, Conflict, Unavailable
 
@@ -107,6 +107,7 @@ class Snapshots:
         self._stored: dict[
             int, dict[Key, bytes]
         ] = {}  # district -> blocks in the database, as far as we know
+        self._known: dict[int, dict[str, tuple[bytes, Part]]] = {}  # district -> parts that rarely change
         self._away = False
 
     async def claim(self, district: int) -> tuple[int, int]:
@@ -263,7 +264,7 @@ class Snapshots:
                 raise self._overtaken(cut, f"it has ownership {cut.owner}, which is not the newest")
             if before is None:
                 before = self._described(connection, cut.district)
-            found = blocks.manifest(cut.columns, cut.parts)
+            found = blocks.manifest(cut.columns, cut.parts, self._known.setdefault(cut.district, {}))
             now = found.keys()
             changed = [key for key, own in now.items() if before.get(key) != own]
             stored_bytes = 0

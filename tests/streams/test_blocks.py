@@ -181,3 +181,17 @@ def test_what_is_no_packed_block_raises_and_nothing_else_happens(data: bytes, wi
     into = np.zeros(size, np.uint8)
     with contextlib.suppress(ValueError):
         blocks.unpack(data, width, into)
+
+
+def test_a_part_of_bytes_that_is_the_same_object_is_described_without_looking() -> None:
+    """The registry of a district is as big as its state, and rarely another."""
+    known: dict[str, tuple[bytes, blocks.Part]] = {}
+    registry = b"x" * 100
+    first = blocks.manifest((), {"registry": registry, "desk": b"1"}, known)
+    assert known["registry"] == (registry, first.parts["registry"])
+    known["registry"] = (registry, blocks.Part(1, b"told apart"))
+    again = blocks.manifest((), {"registry": registry, "desk": b"2"}, known)
+    assert again.parts["registry"] == blocks.Part(1, b"told apart")
+    assert again.parts["desk"] != first.parts["desk"]
+    other = blocks.manifest((), {"registry": bytes(bytearray(registry))}, known)
+    assert other.parts["registry"] == first.parts["registry"]
