@@ -404,15 +404,16 @@ class Feeder:
             return
         item.failed = True
         self.totals.failed_rows += item.rows
-        why = (
-            f"no acknowledgement within {self._deliver_s:g} s"
-            if isinstance(error, TimeoutError)
-            else f"{type(error).__name__}: {error}"
-        )
-        self._failure = self._unavailable(why)
+        if isinstance(error, Unavailable):
+            failure = error
+        elif isinstance(error, TimeoutError):
+            failure = self._unavailable(f"no acknowledgement within {self._deliver_s:g} s")
+        else:
+            failure = self._unavailable(f"{type(error).__name__}: {error}")
+        self._failure = failure
         for call in item.calls:
             if not call.future.done():
-                call.future.set_exception(self._unavailable(why))
+                call.future.set_exception(Unavailable(failure.code, failure.message, **failure.details))
 
     def _unavailable(self, why: str) -> Unavailable:
         return Unavailable(

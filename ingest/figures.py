@@ -6,6 +6,7 @@ from ingest.catalogue import Catalogue
 from ingest.feeder import Feeder
 from ingest.intake import Counters
 from ingest.mqtt import MqttFeed
+from ingest.spooling import Spooling
 from yiwang import metrics as m
 from yiwang.latency import together
 from yiwang.metrics import Sample, Source
@@ -16,6 +17,7 @@ def ingest(
     counters: Counters,
     catalogue: Callable[[], Catalogue],
     feed: MqttFeed | None,
+    spooling: Spooling | None = None,
 ) -> Source:
     """Of an ingest process.
 
@@ -24,6 +26,7 @@ def ingest(
         counters: what came in, by source.
         catalogue: gives the present one.
         feed: of MQTT, if any.
+        spooling: what keeps messages while Kafka is away, if anything does.
     """
 
     def read() -> Iterator[Sample]:
@@ -45,6 +48,10 @@ def ingest(
             for d, rows in feeder.waiting().items():
                 yield m.QUEUE, (f"feeder_{name}", str(d)), rows
                 yield m.QUEUE_LIMIT, (f"feeder_{name}", str(d)), feeder.buffer_rows
+        if spooling is not None:
+            yield m.INGEST_SPOOL, (), spooling.used_bytes
+            yield m.INGEST_SPOOL_LIMIT, (), spooling.limit_bytes
+            yield m.AWAY, ("kafka",), bool(spooling.away)
         if feed is not None:
             yield m.AWAY, ("mqtt",), not feed.connected.is_set()
 

@@ -10,11 +10,14 @@ import uvicorn
 
 from ingest import figures, http
 from ingest.deadletters import DeadLetters
-from ingest.feeder import DELIVER_S, Feeder
+from ingest.feeder import DELIVER_S, Feeder, Producer
 from ingest.intake import Intake
 from ingest.mapping import load
 from ingest.mqtt import MqttFeed, address
 from ingest.parse import Limits
+from ingest.sent import Log
+from ingest.spool import Spool
+from ingest.spooling import Spooling
 from ingest.watch import Watch
 from sql import get_run, list_runs
 from sql.runs import unknown_run
@@ -79,8 +82,14 @@ async def run(
         await watch.start()
         stack.push_async_callback(watch.stop)
         await ensure_topics(settings.kafka, topics, row.districts)
-        producer = await start_producer(settings.kafka, client_id=f"yiwang-ingest-{settings.run}")
-        stack.push_async_callback(_within, producer.stop, "kafka.producer")
+        # linger 0: frames wait as long as is good for them before they come here
+        kafka = await start_producer(settings.kafka, client_id=f"yiwang-ingest-{settings.run}", linger_ms=0)
+        stack.push_async_callback(_within, kafka.stop, "kafka.producer")
+        producer: Producer = kafka
+        spooling: Spooling | None = None
+        if settings.spool_mb:
+            producer = spooling = await _spooling(settings, kafka)
+            stack.push_async_callback(_within, spooling.close, "spool")
 
         def intake(deliver_s: float) -> Intake:
             feeder = Feeder(
@@ -121,6 +130,8 @@ async def run(
                     "devices": catalogue.devices,
                     "series": catalogue.readable,
                     "mqtt": mqtt,
+                    "kafka": "away" if spooling and spooling.away else "answers",
+                    "spool": spooling.as_json() if spooling else None,
                 }
 
             server = _Server(
@@ -139,10 +150,13 @@ async def run(
             shown = await metrics_http.start(metrics, settings.metrics_host, settings.metrics_port)
             stack.callback(shown.close)
             line["metrics"] = metrics_http.address(shown)
-        metrics.add("ingest", figures.ingest(feeders, patient.counters, lambda: watch.catalogue, feed))
+        metrics.add(
+            "ingest", figures.ingest(feeders, patient.counters, lambda: watch.catalogue, feed, spooling)
+        )
         ready(line)
         stopping = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait((*tasks, stopping), return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [*tasks, stopping, *([spooling.fatal] if spooling else [])]
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if server:
             server.should_exit = True
         for task in tasks:
@@ -150,8 +164,21 @@ async def run(
                 task.cancel()
         stopping.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
-        for task in done - {stopping}:
-            task.result()  # a part that ended by itself ended with an error
+        for ended in done - {stopping}:
+            ended.result()  # a part that ended by itself ended with an error
+
+
+async def _spooling(settings: Settings, producer: Producer) -> Spooling:
+    """The producer with a spool of this run behind it.
+
+    On unless a city says otherwise: what a device has sent while Kafka restarts is otherwise lost with most devices,
+    which send once. It lies below the data folder, on the disk that the city has chosen for data.
+    """
+    folder = (settings.spool or settings.data / "spool") / settings.run
+    spool = await asyncio.to_thread(Spool(folder, limit_bytes=settings.spool_mb * 2**20).open)
+    spooling = Spooling(producer, spool, log=Log(settings.kafka), after_s=settings.spool_after_s)
+    await spooling.start()
+    return spooling
 
 
 async def _within(close: Callable[[], Any], what: str) -> None:  # Any: a coroutine

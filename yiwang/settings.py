@@ -83,9 +83,17 @@ class Settings(BaseSettings):
         1024, ge=0, description="what the spool may hold, MB; 0: no spool, senders are told to wait"
     )
     spool_after_s: float = Field(
-        1.0, gt=0, description="Kafka is taken to be away when it has not answered for so long"
+        2.0, gt=0, description="Kafka is taken to be away when it has not answered for so long"
     )
     snapshot_s: float = Field(1.0, gt=0, description="interval of state snapshots")
+    keep_readings_days: int = Field(
+        0,
+        ge=0,
+        description="persist of the live run drops readings older than so many whole days; 0: never",
+    )
+    keep_minutes_days: int = Field(
+        0, ge=0, description="the same for minute roll-ups, in whole weeks; 0: never"
+    )
     worker: str = Field("", description="name of this streams worker, for static group membership")
     data: Path = Field(Path(".yiwang"), description="folder of the embedded services and their logs")
     domains: Path | None = Field(None, description="folder with the city's own domain packs and overrides")
