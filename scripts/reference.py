@@ -204,7 +204,7 @@ NOTES = {
     "persist.value": (
         "dead letter",
         "a value that no column can hold, such as a time beyond the calendar",
-        "streams/persist_writer.py",
+        "streams/persist_reading.py",
     ),
     "reading.clock": (
         "warning",

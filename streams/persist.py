@@ -6,7 +6,7 @@ import dataclasses
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,14 +19,17 @@ from sql.pool import coded, connect
 from streams import figures
 from streams.faust_app import PromptConsumer
 from streams.observed import Seen, observed
+from streams.persist_retention import retain_for_ever
 from streams.persist_store import Store
 from streams.persist_writer import Limits, Writer
+from streams.traced import PersistTraces
 from yiwang import logs
 from yiwang.broker import ensure_topics
 from yiwang.clock import SystemClock
 from yiwang.errors import BadInput
 from yiwang.settings import Settings
 from yiwang.topics import MAX_MESSAGE_BYTES, Topics
+from yiwang.tracing import start as start_traces
 
 SESSION_TIMEOUT_S = 6.0
 _REVOKE_FLUSH_S = 3.0  # within the session time-out, or the group would go on without us
@@ -68,9 +71,14 @@ async def _run(settings: Settings, worker: str, seen: Seen) -> None:
         await store.close()
         return
     starting.result()
-    app = make_app(settings, topics, worker, writer, failed, seen.ready())
+    tracing = start_traces(settings, "persist")
+    traces = PersistTraces(tracing, topics.feed) if tracing else None
+    if traces:
+        writer.told = traces.stored
+    app = make_app(settings, topics, worker, writer, failed, seen.ready(), traces)
     writing = asyncio.create_task(writer.run(), name="persist-writer")
     looking = asyncio.create_task(_look(app, writer, ends), name="persist-look")
+    dropping = asyncio.create_task(retain_for_ever(settings, SystemClock()), name="persist-retain")
     try:
         await app.start()
         causes: set[asyncio.Future[Any]] = {writing, stopping, failed}
@@ -82,9 +90,12 @@ async def _run(settings: Settings, worker: str, seen: Seen) -> None:
         writing.cancel()
         stopping.cancel()
         looking.cancel()
+        dropping.cancel()
         await app.stop()
-        done = await asyncio.gather(writing, stopping, looking, return_exceptions=True)
+        done = await asyncio.gather(writing, stopping, looking, dropping, return_exceptions=True)
         await store.close()
+        if traces:
+            traces.flush()
         logs.get("persist").info("stopped", **dataclasses.asdict(writer.counters))
     if failed.done():
         failed.result()
@@ -140,6 +151,7 @@ def make_app(
     writer: Writer,
     failed: "asyncio.Future[None]",
     facts: Mapping[str, str],
+    traces: PersistTraces | None = None,
 ) -> faust.App:
     """The Faust app: three agents that hand everything to the writer.
 
@@ -150,6 +162,7 @@ def make_app(
         writer: takes the messages.
         failed: gets the error that ends the process.
         facts: what else the ready line says.
+        traces: follow some messages.
     """
     app = faust.App(
         topics.group("persist"),
@@ -178,13 +191,16 @@ def make_app(
     async def handle(stream: Any) -> None:  # Any: faust's own types are not published
         async for event in stream.noack().events():
             message = event.message
+            ack: Callable[[], None] = partial(message.ack, app.consumer)
+            if traces:
+                ack = traces.received(message.topic, message.partition, message.headers, ack)
             try:
                 await writer.take(
                     message.topic,
                     message.partition,
                     message.offset,
                     message.value,
-                    partial(message.ack, app.consumer),
+                    ack,
                     message.headers or (),
                 )
                 message.value = b""  # it may wait for its acknowledgement; its bytes need not

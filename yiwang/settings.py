@@ -45,6 +45,12 @@ class Settings(BaseSettings):
         description="port of a stream worker's metrics; 0 takes a free one (told in the ready line), -1 does without "
         "and announces no process. ingest and the gateway show theirs on their own HTTP port",
     )
+    traces: str = Field(
+        "",
+        description="OpenTelemetry collector (OTLP over HTTP) for traces, such as http://127.0.0.1:4318; empty: none. "
+        "Wants the extra: pip install 'yiwang[otel]'",
+    )
+    trace_ratio: float = Field(0.001, ge=0, le=1, description="share of the frames that traces follow")
     mqtt: str = Field(
         "", description="MQTT broker to read from, mqtt://[user:password@]host:port; empty: none"
     )

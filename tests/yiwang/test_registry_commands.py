@@ -57,6 +57,8 @@ def test_migrate_says_what_it_did_and_at_which_level(run: str) -> None:
     assert first.exit_code == 0, first.output
     assert f"run {run}" in first.output
     assert "level plain" in first.output
+    assert "readings: kept for ever\nminute roll-ups: kept for ever\n" in first.output
+    assert "compression: none at this level" in first.output
     again = json.loads(invoke("migrate", "--json", "--keep-days", "30").output)
     assert (again["applied"], again["level"], again["dropped"]) == ([], "plain", 0)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 import detectors.registry
 from detectors.protocol import specs
 from yiwang import settings
-from yiwang.domains import Domains, Entry, compile_rules, load_rules
+from yiwang.domains import Domains, Entry, Metric, compile_rules, load_rules
 from yiwang.domains.load import parse
 from yiwang.domains.reader import did_you_mean
 from yiwang.errors import BadInput
@@ -117,7 +118,11 @@ def show(
         shown = {
             "domain": domain,
             "version": domains.version,
-            "metrics": {m.id: domains.to_json()["metrics"][m.id] | {"source": m.source} for m in metrics},
+            "metrics": {
+                m.id: domains.to_json()["metrics"][m.id]
+                | {"source": m.source, "keep": msgspec.to_builtins(m.keep)}
+                for m in metrics
+            },
             "detectors": {e.id: _entry(domains, e, sensor, site) for e in entries},
             "kinds": {i: k for i, k in domains.to_json()["kinds"].items() if k["domain"] == domain},
             "categories": {
@@ -130,6 +135,7 @@ def show(
         return
     for m in metrics:
         click.echo(f"{m.id}  {m.lo:g}…{m.hi:g} {m.unit} every {m.period_s:g} s  {m.source}".rstrip())
+        click.echo(f"  {_keep(m)}")
     for entry in entries:
         click.echo(f"{entry.id}  {entry.use} on {entry.metric} -> {entry.kind}  ({entry.origin})")
         for name, p in _entry(domains, entry, sensor, site)["params"].items():
@@ -144,6 +150,14 @@ def show(
             limits = f"accept {category.accept_s:g} s, arrive {category.arrive_s:g} s"
             limits += f", handle {category.handle_s:g} s, check {category.check_s:g} s"
             click.echo(f"{category.id}  {limits}  {category.source}")
+
+
+def _keep(metric: Metric) -> str:
+    keep = metric.keep
+    origin = f"  {keep.origin}" if keep.origin else ""
+    if keep.what == "changes":
+        return f"stored: changes of {keep.delta:g} {metric.unit}, and one every {keep.every_s:g} s{origin}"
+    return f"stored: {'every reading' if keep.what == 'raw' else 'only minute roll-ups'}{origin}"
 
 
 @command.command()

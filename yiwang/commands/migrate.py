@@ -2,13 +2,14 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import click
 import msgspec
 
 from yiwang.clock import SystemClock, to_datetime
 from yiwang.runs import Run
-from yiwang.settings import load
+from yiwang.settings import Settings, load
 from yiwang.topics import LIVE, Topics
 
 
@@ -23,7 +24,8 @@ from yiwang.topics import LIVE, Topics
 @click.option(
     "--keep-days",
     type=click.IntRange(1),
-    help="Afterwards drop readings older than so many whole days (UTC). Nothing else is ever dropped.",
+    help="Afterwards drop readings older than so many whole days (UTC), once; the settings keep_readings_days and"
+    " keep_minutes_days have persist do it again and again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def command(
@@ -48,12 +50,14 @@ def command(
             today = to_datetime(SystemClock().now_ns()).date()
             dropped = sql.drop_readings_before(dsn, schema, today - timedelta(days=keep_days))
     level = sql.level(dsn)
+    kept = _kept(settings, level)
     if as_json:
         answer = {
             "run": settings.run,
             "schema": schema,
             "level": level,
             "would_apply" if dry_run else "applied": done,
+            **kept,
         }
         click.echo(json.dumps(answer if dropped is None else {**answer, "dropped": dropped}))
         return
@@ -62,6 +66,30 @@ def command(
     if dropped is not None:
         click.echo(f"dropped {dropped} partitions of readings")
     click.echo(f"run {settings.run}: {'nothing to do' if not done else len(done)}; level {level}")
+    for what, days in (
+        ("readings", kept["keep_readings_days"]),
+        ("minute roll-ups", kept["keep_minutes_days"]),
+    ):
+        click.echo(f"{what}: kept {_span(days, kept)}")
+    click.echo(f"compression: {kept['compression']}")
+
+
+def _span(days: int, kept: dict[str, Any]) -> str:  # Any: of ``_kept``
+    return f"{days} days, dropped by {kept['dropped_by']}" if days else "for ever"
+
+
+def _kept(settings: Settings, level: str) -> dict[str, Any]:  # Any: plain JSON values
+    """How long what is kept, and by whom it is dropped and compressed, at this level."""
+    by_server = level == "timescale_community"
+    live = settings.run == LIVE
+    return {
+        "keep_readings_days": settings.keep_readings_days if live else 0,
+        "keep_minutes_days": settings.keep_minutes_days if live else 0,
+        "dropped_by": "the server" if by_server else "persist",
+        "compression": "by the server, readings after 7 days, roll-ups after 30"
+        if by_server
+        else "none at this level",
+    }
 
 
 def _run(name: str, known: Run | None, districts: int | None) -> Run:
