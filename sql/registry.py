@@ -110,47 +110,59 @@ async def _load(conn: asyncpg.Connection) -> dict[int, Registry]:
     devices: dict[int, list[Device]] = {n: [] for n in versions}
     units: dict[int, list[Unit]] = {n: [] for n in versions}
     for r in await conn.fetch(query("registry/places")):
-        place = Place(
-            id=r["id"],
-            district=r["district"],
-            zone=r["zone"],
-            kind=r["kind"],
-            name=_text(r),
-            lon=r["lon"],
-            lat=r["lat"],
-            attributes=msgspec.json.decode(r["attributes"], type=dict[str, float]),
-        )
-        places[place.district].append(place)
+        places[r["district"]].append(place_of(r))
     for r in await conn.fetch(query("registry/devices")):
-        device = Device(
-            id=r["id"],
-            district=r["district"],
-            kind=r["kind"],
-            place=r["place"],
-            name=_text(r),
-            lon=r["lon"],
-            lat=r["lat"],
-            series=tuple(Series(number=n, metric=m) for n, m in zip(r["numbers"], r["metrics"], strict=True)),
-            attributes=msgspec.json.decode(r["attributes"], type=dict[str, float]),
-        )
-        devices[device.district].append(device)
+        devices[r["district"]].append(device_of(r))
     for r in await conn.fetch(query("registry/units")):
-        unit = Unit(
-            id=r["id"],
-            district=r["district"],
-            name=_text(r),
-            skill=r["skill"],
-            lon=r["lon"],
-            lat=r["lat"],
-            on_duty=r["on_duty"],
-        )
-        units[unit.district].append(unit)
+        units[r["district"]].append(unit_of(r))
     return {
         n: Registry(
             version=version, places=tuple(places[n]), devices=tuple(devices[n]), units=tuple(units[n])
         )
         for n, version in versions.items()
     }
+
+
+def place_of(r: asyncpg.Record) -> Place:
+    """A row as ``registry/places`` gives it."""
+    return Place(
+        id=r["id"],
+        district=r["district"],
+        zone=r["zone"],
+        kind=r["kind"],
+        name=_text(r),
+        lon=r["lon"],
+        lat=r["lat"],
+        attributes=msgspec.json.decode(r["attributes"], type=dict[str, float]),
+    )
+
+
+def device_of(r: asyncpg.Record) -> Device:
+    """A row as ``registry/devices`` gives it."""
+    return Device(
+        id=r["id"],
+        district=r["district"],
+        kind=r["kind"],
+        place=r["place"],
+        name=_text(r),
+        lon=r["lon"],
+        lat=r["lat"],
+        series=tuple(Series(number=n, metric=m) for n, m in zip(r["numbers"], r["metrics"], strict=True)),
+        attributes=msgspec.json.decode(r["attributes"], type=dict[str, float]),
+    )
+
+
+def unit_of(r: asyncpg.Record) -> Unit:
+    """A row as ``registry/units`` gives it."""
+    return Unit(
+        id=r["id"],
+        district=r["district"],
+        name=_text(r),
+        skill=r["skill"],
+        lon=r["lon"],
+        lat=r["lat"],
+        on_duty=r["on_duty"],
+    )
 
 
 def _check(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ws_server.messages import encode
+from ws_server.points import DevicePoints
 from ws_server.posts import Post, posts_of
 from ws_server.store import CityTables
 from yiwang.domains import compile_rules
@@ -15,12 +16,16 @@ class City:
 
     Attributes:
         version: rises with every registered change, over all districts.
+        points: of a large city, where its devices are; ``registry_json`` is without places and devices then.
     """
 
     districts: tuple[District, ...] = ()
     posts: dict[str, Post] = field(default_factory=dict)
     version: int = 0
-    registry_json: bytes = b'{"places":[],"devices":[],"units":[]}'
+    points: DevicePoints | None = None
+    registry_json: bytes = (
+        b'{"places":[],"devices":[],"units":[],"whole":true,"counts":{"places":0,"devices":{}}}'
+    )
     map_json: bytes = b'{"type":"FeatureCollection","features":[]}'
     domains_json: bytes = b"{}"
 
@@ -41,11 +46,14 @@ def city_of(tables: CityTables, built_in: Rules) -> City:
         districts=tables.districts,
         posts=posts_of(tables.districts, tables.registries),
         version=sum(r.version for r in registries),
+        points=tables.points,
         registry_json=encode(
             {
                 "places": [p for r in registries for p in r.places],
                 "devices": [d for r in registries for d in r.devices],
                 "units": [u for r in registries for u in r.units],
+                "whole": tables.points is None,
+                "counts": {"places": tables.places, "devices": tables.kinds},
             }
         ),
         map_json=encode({"type": "FeatureCollection", "features": features}),

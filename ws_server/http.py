@@ -1,5 +1,7 @@
 """The HTTP API and the pages: a Starlette application. Only reading; everything that decides is a command."""
 
+import asyncio
+import math
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -21,6 +23,8 @@ from yiwang.metrics import Metrics
 
 MOST_POINTS = 5000
 MOST_INCIDENTS = 500
+MOST_LOOKED_UP = 200
+MOST_SHOWN = 2000
 LONGEST_NS = 366 * 86400 * SECOND
 LATEST_MS = 253_402_300_799_000  # the year 9999, PostgreSQL's and Python's last in common
 
@@ -59,6 +63,8 @@ def application(hub: Hub, pages: Pages, metrics: Metrics, *, socket_port: int) -
             Route("/api/session", api.session),
             Route("/api/domains", api.domains),
             Route("/api/registry", api.registry),
+            Route("/api/registry/some", api.some),
+            Route("/api/registry/around", api.around),
             Route("/api/map", api.map),
             Route("/api/readings", api.readings),
             Route("/api/incidents", api.incidents),
@@ -103,8 +109,23 @@ class _Api:
         return _cached(request, self._hub.city.domains_json)
 
     async def registry(self, request: Request) -> Response:
-        """Places, devices and units of all districts."""
+        """Units of all districts, places and devices as well if the city is not large, and how many there are."""
         return _cached(request, self._hub.city.registry_json)
+
+    async def some(self, request: Request) -> Response:
+        """Devices and places by id: ``devices``, ``places``, comma-separated; unknown ones are left out."""
+        devices, places = (_ids(request, name) for name in ("devices", "places"))
+        found = await self._hub.store.some(devices, places)
+        return _json({"devices": found[0], "places": found[1]})
+
+    async def around(self, request: Request) -> Response:
+        """Devices of a large city in a rectangle: ``west``, ``south``, ``east``, ``north``; an even sample of many."""
+        west, south, east, north = (_degrees(request, n) for n in ("west", "south", "east", "north"))
+        points = self._hub.city.points
+        if points is None:
+            raise Conflict("registry.whole", "/api/registry has all devices of this city")
+        shown, total = await asyncio.to_thread(points.inside, west, south, east, north, MOST_SHOWN)
+        return _json({"devices": shown, "total": total})
 
     async def map(self, request: Request) -> Response:
         """The base map."""
@@ -165,6 +186,26 @@ def _number(request: Request, name: str, *, least: int, most: int, default: int 
             "http.parameter", f"{name}={text!r}: a number from {least} to {most} is needed", field=name
         )
     return number
+
+
+def _ids(request: Request, name: str) -> list[str]:
+    ids = [i for i in request.query_params.get(name, "").split(",") if i]
+    if len(ids) > MOST_LOOKED_UP:
+        raise BadInput(
+            "http.parameter", f"{name}: {len(ids)} ids; at most {MOST_LOOKED_UP} at once", field=name
+        )
+    return ids
+
+
+def _degrees(request: Request, name: str) -> float:
+    text = request.query_params.get(name, "")
+    try:
+        degrees = float(text)
+    except ValueError:
+        degrees = math.nan
+    if not -540 <= degrees <= 540:  # a map that was moved around the world says such things
+        raise BadInput("http.parameter", f"{name}={text!r}: degrees are needed", field=name)
+    return degrees
 
 
 def _error(status: int, code: str, message: str, **args: Any) -> Response:  # Any: plain JSON values

@@ -1,6 +1,7 @@
 """What keeps a hub going: its tasks, each of which waits with back-off for what is away."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
@@ -14,6 +15,7 @@ from yiwang.errors import BadInput, YiwangError
 
 BEAT_S = 2.0
 CITY_POLL_S = 10.0
+CITY_SHARE = 5  # after reading the city, nothing for so many times as long
 LONGEST_WAIT_S = 5.0
 
 _log = logs.get("gateway")
@@ -50,14 +52,21 @@ async def again(hub: Hub, name: str, work: Callable[[Hub], Awaitable[None]]) -> 
 
 
 async def keep_city(hub: Hub) -> None:
-    """Registry, map and rules: read at the start, at every notice of a change, and now and then."""
+    """Registry, map and rules: read at the start and when they have changed; looked for at notices and now and then."""
     await hub.find_run()
     listener = await hub.store.listen(hub.city_changed.set)
+    known = ""
     try:
         while not listener.is_closed():
             hub.city_changed.clear()
-            await _reload_city(hub)
+            version = await hub.store.city_version()
+            began = time.monotonic()
+            if version != known:
+                await _reload_city(hub)
+                known = version
             hub.well("city")
+            # a large city is imported in many pieces, each with its notice
+            await asyncio.sleep(CITY_SHARE * (time.monotonic() - began))
             try:
                 async with asyncio.timeout(CITY_POLL_S):
                     await hub.city_changed.wait()
@@ -75,9 +84,8 @@ async def _reload_city(hub: Hub) -> None:
         hub.problem("rules", error)
         return
     hub.well("rules")
-    if city != hub.city:
-        hub.city = city
-        _log.info("city_loaded", version=city.version, posts=len(city.posts))
+    hub.city = city
+    _log.info("city_loaded", version=city.version, posts=len(city.posts), whole=city.points is None)
 
 
 async def keep_producer(hub: Hub) -> None:

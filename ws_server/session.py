@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
+
 from ws_server import messages
 from ws_server.messages import CommandRequest, Hello, Ping, Watch
 from ws_server.outgoing import QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
@@ -135,7 +137,7 @@ class Session:
         at = _positions(request.at)
         missed = self._missed(at, request.epoch)
         self.post = post
-        self._mine = {order.incident for order in self._own_orders(post)}
+        self._mine = {order.incident for order, _ in self._view.orders_of(post.id)}
         self._ahead = {}
         self._out.reply(messages.ok(request.id, epoch=self._view.epoch, resumed=missed is not None))
         if at is None or missed is None:
@@ -266,18 +268,17 @@ class Session:
     def _snapshot(self, post: Post, now_ns: int) -> bytes:
         self._out.snapshot_due = False
         self.snapshots += 1
-        objects = self._view.objects(first=post.district)
+        shown: msgspec.Raw | list[msgspec.Raw]
         if post.role == "desk":
-            shown = [raw for _, raw in objects]
+            shown = self._view.all_json(first=post.district)
         else:
-            self._mine = {order.incident for order in self._own_orders(post)}
+            orders = self._view.orders_of(post.id)
+            self._mine = {order.incident for order, _ in orders}
             self._brought = set(self._mine)
-            shown = [
-                raw
-                for body, raw in objects
-                if (isinstance(body, Incident) and body.id in self._mine)
-                or (isinstance(body, Order) and body.unit == post.id)
+            incidents = [
+                self._view.incident_json(key) for key in dict.fromkeys(o.incident for o, _ in orders)
             ]
+            shown = [raw for raw in incidents if raw is not None] + [raw for _, raw in orders]
         return messages.encode(
             {
                 "type": "snapshot",
@@ -288,9 +289,6 @@ class Session:
                 "values": self._out.watched_rows(),
             }
         )
-
-    def _own_orders(self, post: Post) -> list[Order]:
-        return [b for b, _ in self._view.objects() if isinstance(b, Order) and b.unit == post.id]
 
 
 def _positions(at: dict[str, int] | None) -> dict[int, int] | None:

@@ -1,7 +1,7 @@
 """What the gateway asks of the database. SQL text is in sql/queries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,14 +14,16 @@ from sql import registry as registry_tables
 from sql.errors import DRIVER_ERRORS, address, translated
 from sql.pool import connect, pool
 from sql.runs import unknown_run
+from ws_server.points import DevicePoints
 from ws_server.view import CLOSED_KEPT, Kept
 from yiwang.clock import SECOND, to_datetime
 from yiwang.errors import BadInput
 from yiwang.model import Case, Incident, Order, Situation, SupportNeeded, SupportOffer, UnitState
-from yiwang.registry import District, Registry, Rules
+from yiwang.registry import Device, District, Place, Registry, Rules
 from yiwang.runs import Run
 
 POOL_SIZE = 4
+WHOLE_DEVICES = 5000  # a city with more of them is shown to screens in parts, as they ask
 MINUTES_FROM_NS = 120 * SECOND
 """From this length of a slice on, roll-ups are as good as readings, and sixty times fewer."""
 
@@ -46,10 +48,20 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CityTables:
-    """Registry, base map and rules."""
+    """Registry, base map and rules.
+
+    Attributes:
+        registries: by district; of a large city without places and devices.
+        points: of a large city, where its devices are; None: ``registries`` are whole.
+        places: how many there are.
+        kinds: how many devices, by kind.
+    """
 
     districts: tuple[District, ...]
     registries: dict[int, Registry]
+    points: DevicePoints | None
+    places: int
+    kinds: dict[str, int]
     layers: dict[str, dict[str, Any]]  # Any: GeoJSON
     rules: Rules | None
 
@@ -113,19 +125,48 @@ class Store:
             fences={r["district"]: (r["owner"], r["mark"]) for r in fences},
         )
 
+    async def city_version(self) -> str:
+        """Another one whenever ``city`` would give something else."""
+        async with self._connection() as conn:
+            return str(await conn.fetchval(query("gateway/city_version")))
+
     async def city(self) -> CityTables:
         """Registry, base map and newest rules."""
-        async with self._connection() as conn:
+        async with (
+            self._connection() as conn,
+            conn.transaction(isolation="repeatable_read", readonly=True),
+        ):
             districts = await registry_tables.districts(conn)
-            registries = await registry_tables.load(conn)
+            kinds = {r["kind"]: r["n"] for r in await conn.fetch(query("gateway/device_kinds"))}
+            places = await conn.fetchval(query("gateway/place_count"))
+            whole = sum(kinds.values()) <= WHOLE_DEVICES and places <= WHOLE_DEVICES
+            registries = await (registry_tables.load(conn) if whole else _units(conn))
+            points = None if whole else await _points(conn, tuple(kinds))
             layers = await registry_tables.map_layers(conn)
             rules = await conn.fetchrow(query("rules/newest"))
         return CityTables(
             districts=tuple(districts),
             registries=registries,
+            points=points,
+            places=places,
+            kinds=kinds,
             layers=layers,
             rules=None if rules is None else _rules.decode(rules["body"]),
         )
+
+    async def some(self, devices: Sequence[str], places: Sequence[str]) -> tuple[list[Device], list[Place]]:
+        """Those devices and places of these ids that there are."""
+        async with self._connection() as conn:
+            return (
+                [
+                    registry_tables.device_of(r)
+                    for r in await conn.fetch(query("gateway/devices_by_id"), devices)
+                ],
+                [
+                    registry_tables.place_of(r)
+                    for r in await conn.fetch(query("gateway/places_by_id"), places)
+                ],
+            )
 
     async def readings(self, district: int, series: int, from_ns: int, to_ns: int, points: int) -> Curve:
         """A curve: of each of ``points // 2`` slices of time the least and the greatest reading.
@@ -185,3 +226,25 @@ class Store:
                 yield conn
         except DRIVER_ERRORS as error:
             raise await asyncio.to_thread(translated, error, self._dsn) from error
+
+
+async def _units(conn: asyncpg.Connection) -> dict[int, Registry]:
+    """Registries without places and devices."""
+    rows = await conn.fetch(query("registry/districts"))
+    units = [registry_tables.unit_of(r) for r in await conn.fetch(query("registry/units"))]
+    return {
+        r["number"]: Registry(
+            version=r["registry_version"], units=tuple(u for u in units if u.district == r["number"])
+        )
+        for r in rows
+    }
+
+
+async def _points(conn: asyncpg.Connection, kinds: tuple[str, ...]) -> DevicePoints:
+    parts: list[bytes] = []
+
+    async def take(data: bytes) -> None:
+        parts.append(data)
+
+    await conn.copy_from_query(query("gateway/device_points"), list(kinds), output=take, format="binary")
+    return await asyncio.to_thread(DevicePoints.of_copy, b"".join(parts), kinds)

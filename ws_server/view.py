@@ -139,6 +139,7 @@ class LiveView:
         self._at: dict[int, int] = {}
         self._seen_feed: dict[int, int] = {}
         self._seq = 0
+        self._all: dict[int, msgspec.Raw] = {}  # all objects as one JSON array, by whose come first
 
     # ---- taking in ----
 
@@ -209,6 +210,7 @@ class LiveView:
         if held is not None and not is_newer(body, held[0]):
             return False
         self._objects[kind][key] = (body, raw)
+        self._all.clear()
         closed = self._closed[kind]
         closed.pop(key, None)
         if is_closed(body):
@@ -262,6 +264,25 @@ class LiveView:
                 for held in self._objects[kind].values():
                     if (held[0].district == first) is own:
                         yield held
+
+    def all_json(self, *, first: int) -> msgspec.Raw:
+        """All objects as one JSON array; made once for all screens that ask before the next change."""
+        made = self._all.get(first)
+        if made is None:
+            pieces = [bytes(raw) for _, raw in self.objects(first=first)]
+            made = self._all[first] = msgspec.Raw(b"[" + b",".join(pieces) + b"]")
+        return made
+
+    def orders_of(self, unit: str) -> list[tuple[Order, msgspec.Raw]]:
+        """Orders of a unit, with their JSON."""
+        return [
+            (o, raw) for o, raw in self._objects[Order].values() if isinstance(o, Order) and o.unit == unit
+        ]
+
+    def incident_json(self, key: str) -> msgspec.Raw | None:
+        """An incident as JSON, by id."""
+        held = self._objects[Incident].get(key)
+        return held[1] if held else None
 
     @property
     def at(self) -> dict[int, int]:

@@ -17,8 +17,9 @@ import pytest
 
 from sql import migrate, query
 from sql.pool import connect
-from sql.registry import upsert
+from sql.registry import unnumbered, upsert
 from tests.ws_server.bodies import DISTRICTS, T0, UNITS, case, incident, order, result
+from ws_server import store
 from ws_server.client import LiveClient, socket_of
 from ws_server.gateway import Gateway
 from ws_server.messages import Delta
@@ -31,7 +32,7 @@ from yiwang.embedded.kafka import EmbeddedKafka
 from yiwang.errors import YiwangError
 from yiwang.frames import Frame
 from yiwang.model import Acknowledge, Body, Case, Incident, Order, Output, Tick
-from yiwang.registry import Text, Unit
+from yiwang.registry import Device, Place, Text, Unit
 from yiwang.runs import Run
 from yiwang.settings import Settings, load
 
@@ -286,6 +287,68 @@ async def test_the_registry_is_followed(city: City) -> None:
         await until(gateway, "/api/session", lambda session: "U-9" in str(session["posts"]))
         assert "U-9" in [u["id"] for u in (await get(gateway, "/api/registry"))["units"]]
         assert (await get(gateway, "/api/domains"))["version"] == "test-rules"
+
+
+async def test_of_a_large_city_screens_ask_for_what_they_need(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No list of all devices: counts, those asked for by id, and those in a part of the map."""
+    monkeypatch.setattr(store, "WHOLE_DEVICES", 2)
+    places = [
+        Place(id=f"P-{n}", district=0, zone="Z", kind="road", name=Text("路"), lon=112.5 + n, lat=23.5)
+        for n in range(3)
+    ]
+    devices = [
+        Device(
+            id=f"D-{n}", district=0, kind="camera" if n else "road_water_level", place=f"P-{n}", name=Text("表"),
+            lon=112.5 + n, lat=23.5, series=unnumbered(["water_depth"]),
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    db = await connect(city.dsn, city.run.topics.schema)
+    try:
+        async with db.transaction():
+            await upsert(db, places=places, devices=devices)
+    finally:
+        await db.close()
+    async with Gateway(city.settings()) as gateway:
+        await _session(gateway)
+        registry = await get(gateway, "/api/registry")
+        assert (registry["whole"], registry["devices"], registry["places"]) == (False, [], [])
+        assert registry["counts"] == {"places": 3, "devices": {"camera": 2, "road_water_level": 1}}
+        assert {u["id"] for u in registry["units"]} == {"U-1", "U-2", "U-3"}
+        some = await get(gateway, "/api/registry/some?devices=D-1,D-9&places=P-2")
+        assert [(d["id"], [s["metric"] for s in d["series"]]) for d in some["devices"]] == [
+            ("D-1", ["water_depth"])
+        ]
+        assert [(p["id"], p["zone"]) for p in some["places"]] == [("P-2", "Z")]
+        around = await get(gateway, "/api/registry/around?west=113&south=23&east=180&north=24")
+        assert (sorted(around["devices"]), around["total"]) == (
+            [["camera", 113.5, 23.5], ["camera", 114.5, 23.5]],
+            2,
+        )
+        bad = [
+            "/api/registry/around?west=x&south=23&east=180&north=24",
+            "/api/registry/some?devices=" + ",".join(map(str, range(300))),
+        ]
+        assert [(await get(gateway, path))["code"] for path in bad] == ["http.parameter"] * 2
+        db = await connect(city.dsn, city.run.topics.schema)
+        try:
+            async with db.transaction():
+                await upsert(db, devices=[msgspec.structs.replace(devices[0], id="D-3")])
+        finally:
+            await db.close()
+        await until(gateway, "/api/registry", lambda r: r["counts"]["devices"]["road_water_level"] == 2)
+
+
+async def test_of_a_small_city_all_devices_are_told(city: City) -> None:
+    """As before; asking for a part of the map is refused with where to find all."""
+    async with Gateway(city.settings()) as gateway:
+        await _session(gateway)
+        registry = await get(gateway, "/api/registry")
+        assert (registry["whole"], registry["counts"]) == (True, {"places": 0, "devices": {}})
+        refused = await get(gateway, "/api/registry/around?west=1&south=1&east=2&north=2")
+        assert refused["code"] == "registry.whole"
 
 
 async def test_history_and_curves(city: City) -> None:
