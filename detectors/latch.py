@@ -203,7 +203,8 @@ def look(bank: Bank, state: LatchState, r: Round, value: F64, *, clean: bool) ->
     if bank.signs is not None:
         v = v * bank.signs
     bound = _of(bank.limit, s)
-    on = state.on.take(s, axis=0) & ~np.isnan(bound)  # a limit taken out of use is off at once
+    on = state.on.take(s, axis=0)
+    on &= ~np.isnan(bound)  # a limit taken out of use is off at once
     against = np.where(on, v < bound - _of(bank.hysteresis, s), v >= bound)
     since = state.turn_ns.take(s, axis=0)
     turn = np.where(since == NONE, t, since)

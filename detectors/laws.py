@@ -7,9 +7,12 @@ Parameters and values are drawn from a coarse grid within each parameter's ``Spe
 holds that end to the nanosecond are frequent rather than rare.
 """
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import Phase, given, settings
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 
 from detectors.protocol import Detector, Layout, Spec, is_joint, roles_of, specs
 from detectors.rounds import NEVER, cut
-from detectors.state import dump_state, grow, load_state
+from detectors.state import Write, commit, dump_state, grow, load_state
 from yiwang.columns import FindingColumns, Quality, Readings, Round
 
 SERIES = 4
@@ -184,11 +187,21 @@ class Bench:
         case: Case,
         only: tuple[int, ...] | None = None,
         n: int | None = None,
+        *,
+        told: bool = False,
     ) -> None:
         only = tuple(range(len(case.zones))) if only is None else only
         count = len(only) if n is None else n
         self.kind = kind
         self.params = {p: np.array([v[i] for i in only], np.float64)[:count] for p, v in case.params.items()}
+        self.told = told  # what the machine knows ahead is told the detector, and need not be found out
+        if told:
+            for name, column in self.params.items():
+                if (
+                    len(column)
+                    and len({column.tobytes()[i : i + 8] for i in range(0, column.nbytes, 8)}) == 1
+                ):
+                    self.params[name] = np.broadcast_to(column[0], column.shape)
         joint: dict[str, Any] = {"layout": case.layout(only, count)} if is_joint(kind) else {}
         self.detector = kind(**self.params, **joint)
         self.row = {series: row for row, series in enumerate(only)}
@@ -220,6 +233,9 @@ class Bench:
             r = Round(
                 series=batch.series[i], t_ns=batch.t_ns[i], value=batch.value[i], quality=batch.quality[i]
             )
+            if self.told:
+                clean = bool(np.isfinite(r.value).all()) and not r.quality.any()
+                r = replace(r, clean=clean, rows=r.series.astype(np.int64))
             before = _freeze(r, self.params)
             found = self.detector.step(self.state, r)
             assert _freeze(r, self.params) == before, "a detector may not change what it is given"
@@ -375,6 +391,55 @@ def nothing_is_nothing(kind: type[Detector[Any]], case: Case, draw: "Draw") -> N
     assert dump_state(bench.state) == before
 
 
+def what_is_told_changes_nothing(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """A round said to be clean, rows ready to index with, one number spread over all series: the same findings."""
+    same = draw(st.lists(st.sampled_from(sorted(case.params)), unique=True)) if case.params else []
+    case = replace(case, params={n: (v[0],) * SERIES if n in same else v for n, v in case.params.items()})
+    calm = tuple(
+        m if isinstance(m, int) else tuple(row for row in m if np.isfinite(row[2]) and not row[3])
+        for m in case.messages
+    )
+    for messages in (case.messages, calm):
+        one = replace(case, messages=messages)
+        assert Bench(kind, one, told=True).all(one) == Bench(kind, one).all(one)
+
+
+def all_or_nothing(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
+    """An ``atomic`` detector changes its state by one ``commit`` a call, of values that fit exactly.
+
+    Its arrays cannot be written to here but by ``commit``.
+    """
+    del draw
+    if not getattr(kind, "atomic", False):
+        return
+    bench = Bench(kind, case)
+    own = {f.name: getattr(bench.state, f.name) for f in fields(bench.state)}
+    for name, array in own.items():
+        view = array.view()
+        view.flags.writeable = False
+        setattr(bench.state, name, view)
+    base = {id(getattr(bench.state, name)): array for name, array in own.items()}
+    calls: list[int] = []
+
+    def carry_out(writes: list[Write]) -> None:
+        calls.append(len(writes))
+        for view, rows, value in writes:
+            array = base[id(view)]
+            if isinstance(value, np.ndarray):
+                fits = value.dtype == array.dtype and value.shape == array[rows].shape
+                assert fits, f"{value.dtype} {value.shape} for {array.dtype} {array[rows].shape}"
+            array[rows] = value
+
+    with ExitStack() as patched:
+        for module in [m for m in sys.modules.values() if getattr(m, "commit", None) is commit]:
+            patched.enter_context(patch.object(module, "commit", carry_out))
+        for message in case.messages:
+            before = len(calls)
+            bench.take(message)
+            rounds = 1 if isinstance(message, int) else len(message)
+            assert len(calls) - before <= rounds, "more than one commit a call"
+
+
 def time_has_no_origin(kind: type[Detector[Any]], case: Case, draw: "Draw") -> None:
     """Everything moved in time by a constant moves the findings by it and changes nothing else.
 
@@ -410,6 +475,8 @@ LAWS: tuple[Law, ...] = (
     state_survives,
     growing_changes_nothing_old,
     nothing_is_nothing,
+    what_is_told_changes_nothing,
+    all_or_nothing,
     time_has_no_origin,
     state_is_bounded,
 )

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Annotated, ClassVar
 
 import numpy as np
+from numpy import add, count_nonzero
 from numpy.typing import NDArray
 
 from detectors.latch import NONE, usable
@@ -171,11 +173,10 @@ class Rise:
             used = usable(v, r.quality).nonzero()[0]
             s, v, t = s.take(used), v.take(used), t.take(used)
         was = state.followed.take(s)
-        with np.errstate(invalid="ignore"):
-            under = v < at(self._from, s)
+        under = v < at(self._from, s)
         idle = under & ~was
         writes: list[Write] = []
-        if idle.any():  # only what the filter needs to begin with
+        if count_nonzero(idle):  # only what the filter needs to begin with
             low, rows = idle.nonzero()[0], (~idle).nonzero()[0]
             k = s.take(low)
             writes += [(state.value, k, v.take(low)), (state.t_ns, k, t.take(low))]
@@ -192,12 +193,12 @@ class Rise:
         last, two = state.value.take(s), state.before.take(s)
         x, rate = state.x.take(s), state.rate.take(s)
         dt_s = (t - last_ns) / 1e9
-        never = last_ns == NONE
         fresh = dt_s > at(self._gap_s, s)
-        fresh |= never
-        begins = (fresh | ~was).nonzero()[0]
-        if len(begins):
+        if count_nonzero(fresh) or count_nonzero(was) < len(s):
             # a series that begins to be followed goes on from its last low reading, unless that is too old
+            never = last_ns == NONE
+            fresh |= never
+            begins = (fresh | ~was).nonzero()[0]
             dt_s[never.nonzero()[0]] = 0.0
             anew = np.where(fresh[begins], v[begins], last[begins])
             last[begins] = anew
@@ -223,7 +224,7 @@ class Rise:
             theta *= error
             theta /= dt
             rate += theta
-            bounded = np.isfinite(rate.sum() + x.sum())
+            bounded = isfinite(add.reduce(rate) + add.reduce(x))
         if not bounded:
             rate[~np.isfinite(rate)] = 0.0
             x = np.where(np.isfinite(x), x, v)
@@ -237,13 +238,13 @@ class Rise:
             (state.t_ns, s, t),
         ]
         on = ~under
-        if (on != was).any():
+        if count_nonzero(on != was):
             writes.append((state.followed, s, on))
 
         busy = state.level.take(s) > 0
         rising = rate >= at(self._least, s)
         rising &= on
-        if not (rising.any() or busy.any()):
+        if not (count_nonzero(rising) or count_nonzero(busy)):
             return NO_FINDINGS
         severe = np.zeros(len(s), np.int8)
         up = rising.nonzero()[0]

@@ -95,10 +95,8 @@ class Still(Quiet):
             s, v, t = s.take(good), v.take(good), t.take(good)
         with np.errstate(invalid="ignore", over="ignore"):
             same = np.abs(v - state.anchor.take(s)) <= at(self._band, s)
-        moved = (~same).nonzero()[0]
-        m, said = s, state.level.take(s)
-        if len(moved) < len(s):
-            m = s.take(moved)
+        moved, said = (~same).nonzero()[0], state.level.take(s)
+        m = s.take(moved)
         writes: list[Write] = [
             (state.anchor, m, v.take(moved)),
             (state.anchor_ns, m, t.take(moved)),

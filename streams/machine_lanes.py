@@ -230,7 +230,7 @@ class Lane:
         """Rows of some registered series, -1 where a series is not watched or its zone is out."""
         return self.row_of.take(series)
 
-    def seen(self, rows: I32, value: F64) -> F64:
+    def seen(self, rows: I32 | I64, value: F64) -> F64:
         """What the detector sees of some values: their metric's own, or that of the metric it reads as."""
         if self.plain:
             return value

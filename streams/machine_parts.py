@@ -27,7 +27,7 @@ class Part:
         bounds: as in ``Dealt``.
     """
 
-    __slots__ = ("bounds", "clean", "positions", "quality", "rows", "series", "t_ns", "value")
+    __slots__ = ("_rounds", "bounds", "clean", "positions", "quality", "rows", "series", "t_ns", "value")
 
     def __init__(
         self,
@@ -42,9 +42,15 @@ class Part:
     ) -> None:
         self.series, self.rows, self.t_ns, self.value, self.quality = series, rows, t_ns, value, quality
         self.clean, self.positions, self.bounds = clean, positions, bounds
+        self._rounds: list[tuple[Round, I64]] | None = None
 
-    def rounds(self) -> Iterator[tuple[Round, I64]]:
+    def rounds(self) -> list[tuple[Round, I64]]:
         """Rounds in turn, large ones in pieces, with the positions of their readings."""
+        if self._rounds is None:
+            self._rounds = list(self._cut())
+        return self._rounds
+
+    def _cut(self) -> Iterator[tuple[Round, I64]]:
         for begin, end in pairwise(self.bounds):
             for at in range(begin, end, PIECE):
                 cut = slice(at, min(at + PIECE, end))
