@@ -14,10 +14,12 @@ from streams.log_reader import LogReader, ingest_ns
 from streams.observed import Seen, observed
 from streams.outbox import Outbox
 from streams.snapshots import Snapshots
+from streams.traced import DistrictTraces, TracedOutbox
 from yiwang.broker import ensure_topics, start_producer
 from yiwang.clock import SystemClock
 from yiwang.settings import Settings
 from yiwang.topics import HEADER_INGEST
+from yiwang.tracing import start as start_traces
 
 
 def main(settings: Settings, worker: str) -> NoReturn:
@@ -40,13 +42,17 @@ async def _main(settings: Settings, worker: str, seen: Seen) -> None:
     producer = await start_producer(settings.kafka, client_id="yiwang-district")
     reader = await LogReader.start(settings.kafka, "yiwang-district-logs")
 
+    tracing = start_traces(settings, "district")
+    traces = DistrictTraces(tracing) if tracing else None
+    outbox = TracedOutbox(producer, faust_app.fail, traces) if traces else Outbox(producer, faust_app.fail)
+
     async def committed(offsets: Mapping[Position, int]) -> None:
         await faust_app.commit(app, offsets)
 
     host = DistrictHost(
         topics,
         SystemClock(),
-        Outbox(producer, faust_app.fail),
+        outbox,
         reader,
         Snapshots(dsn, topics.schema, "district"),
         snapshot_s=settings.snapshot_s,
@@ -66,9 +72,13 @@ async def _main(settings: Settings, worker: str, seen: Seen) -> None:
         queue = stream.channel.queue
         async for event in stream.noack().events():
             m = event.message
+            if traces:
+                traces.received(m.partition, m.headers)
             host.take_feed(m.partition, m.offset, m.value, ingest_ns(m.headers, HEADER_INGEST))
             if queue.empty() or host.full:
                 await host.work()
+                if traces:
+                    traces.worked()
 
     @app.agent(topic(topics.commands), name="commands")  # type: ignore[untyped-decorator]
     @faust_app.guarded
@@ -77,5 +87,12 @@ async def _main(settings: Settings, worker: str, seen: Seen) -> None:
             m = event.message
             host.take_command(m.partition, m.offset, m.value, ingest_ns(m.headers, HEADER_INGEST))
             await host.work()
+            if traces:
+                traces.worked()
 
-    await faust_app.run(app, host, seen.entry.withdraw)
+    def at_end() -> None:
+        seen.entry.withdraw()
+        if traces:
+            traces.flush()
+
+    await faust_app.run(app, host, at_end)

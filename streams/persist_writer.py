@@ -13,7 +13,7 @@ While a batch is being written the next one is made ready.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -89,6 +89,7 @@ class Writer:
         stored_latency: from the stamp of ingest until the transaction was committed, by district.
         is_away: the database is away, and what it is asked is tried again with back-off.
         batch_rows: rows of the last batch.
+        told: called with a district and the stamps of its frames that are committed.
     """
 
     def __init__(self, store: Store, topics: Topics, clock: Clock, limits: Limits | None = None) -> None:
@@ -97,6 +98,7 @@ class Writer:
         self.stored_latency: dict[int, Latency] = {}
         self.is_away = False
         self.batch_rows = 0
+        self.told: Callable[[int, Sequence[tuple[int, int]]], None] | None = None
         self._store = store
         self._topics = topics
         self._clock = clock
@@ -432,6 +434,8 @@ class Writer:
                 self.batch_rows += rows.n
             self.counters.statements += len(part.statements)
             self.batch_rows += len(part.statements)
+            if part.stamps and self.told is not None:
+                self.told(part.partition[1], part.stamps)
             if part.stamps:
                 latency = self.stored_latency.setdefault(part.partition[1], Latency())
                 for ingest_ns, n in part.stamps:

@@ -30,6 +30,7 @@ KERNEL_MAY = {
     "yaml",
     "aiokafka",  # yiwang/broker.py only, below
     "prometheus_client",  # yiwang/metrics.py only, below
+    "opentelemetry",  # yiwang/tracing.py only, below
 }
 PURE = (
     "detectors/",
@@ -99,7 +100,11 @@ def test_the_kernel_needs_little() -> None:
         if top not in OURS and top not in sys.stdlib_module_names and top not in KERNEL_MAY
     ]
     assert not wrong
-    for library, home in (("aiokafka", "yiwang/broker.py"), ("prometheus_client", "yiwang/metrics.py")):
+    for library, home in (
+        ("aiokafka", "yiwang/broker.py"),
+        ("prometheus_client", "yiwang/metrics.py"),
+        ("opentelemetry", "yiwang/tracing.py"),
+    ):
         users = [
             short(p) for p in (ROOT / "yiwang").glob("*.py") if any(n.startswith(library) for n in imports(p))
         ]

@@ -15,11 +15,13 @@ from ws_server.hub import Hub
 from ws_server.loopback import in_url, listen
 from ws_server.static import Pages, folder
 from ws_server.store import Store
+from ws_server.traced import GatewayTraces
 from yiwang.clock import Clock, SystemClock
 from yiwang.domains import load_rules
 from yiwang.metrics import Metrics
 from yiwang.settings import Settings
 from yiwang.topics import Topics
+from yiwang.tracing import start as start_traces
 
 
 class _Uvicorn(uvicorn.Server):
@@ -51,6 +53,8 @@ class Gateway:
             built_in=load_rules(settings.domains),
             clock=clock or SystemClock(),
         )
+        tracing = start_traces(settings, "gateway")
+        self.hub.traces = GatewayTraces(tracing) if tracing else None
         self.http = ""
         self.socket = ""
         self._settings = settings
@@ -115,6 +119,8 @@ class Gateway:
         live.cancel()
         await asyncio.gather(web, live, return_exceptions=True)
         self._close_listeners()
+        if self.hub.traces:
+            self.hub.traces.flush()
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Wait for ``stop``; a mistake in the gateway itself ends it earlier, as its exception."""

@@ -12,6 +12,7 @@ from ws_server.posts import Post
 from ws_server.session import Produce, Session
 from ws_server.stages import Stages
 from ws_server.store import Store
+from ws_server.traced import GatewayTraces
 from ws_server.view import Change, LiveView
 from ws_server.watching import Watching
 from yiwang import codec, logs
@@ -55,6 +56,7 @@ class Hub:
         lag: outputs not yet taken, per district.
         skipped: feed messages left out for screens because the gateway was behind.
         stages: how long each stage takes.
+        traces: follow some outputs; None where they are off.
         counts: ``outputs`` and ``values`` (readings) taken in, ``rounds`` of values, ``deliveries`` (messages handed
             to sockets), and what was left out for slow screens (see ``Outgoing``).
     """
@@ -70,6 +72,7 @@ class Hub:
         self.view = LiveView()
         self.watching = Watching(self.view.values)
         self.stages = Stages()
+        self.traces: GatewayTraces | None = None
         self.counts: Counter[str] = Counter()
         self.city = City()
         self.city_changed = asyncio.Event()

@@ -106,6 +106,8 @@ def _output(hub: Hub, district: int, record: _Record) -> None:
         ingest_ns=_stamp(record.headers, HEADER_INGEST),
         agent_ns=_stamp(record.headers, HEADER_AGENT),
     )
+    if hub.traces is not None:
+        hub.traces.taken(district, record.headers)
 
 
 async def keep_feed(hub: Hub) -> None:
