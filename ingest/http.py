@@ -5,15 +5,16 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest.intake import HTTP, HTTP_EVENTS, HTTP_REPORTS, HTTP_WARNINGS, Intake
 from ingest.rows import Form
@@ -46,7 +47,7 @@ def app(
     health: Callable[[], dict[str, Any]],
     metrics: Metrics | None = None,
     body_timeout_s: float = BODY_TIMEOUT_S,
-) -> Starlette:
+) -> ASGIApp:
     """The application.
 
     Args:
@@ -56,28 +57,15 @@ def app(
         metrics: what ``GET /metrics`` shows.
         body_timeout_s: a body takes no longer than this to arrive.
     """
-
-    def take(source: str) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            try:
-                form = _form(request)
-                async with asyncio.timeout(body_timeout_s):
-                    payload = await _body(request, body_limit)
-            except TimeoutError:
-                error = BadInput("body.slow", f"the body did not arrive within {body_timeout_s:g} s")
-                intake.counters.of(source).rejected[error.code] += 1
-                return _refusal(error)
-            except BadInput as error:
-                intake.counters.of(source).rejected[error.code] += 1
-                return _refusal(error)
-            except ClientDisconnect:
-                return Response(status_code=400)  # nobody reads it
-            try:
-                return _json(await intake.body(payload, form, source), 202)
-            except YiwangError as error:
-                return _refusal(error)
-
-        return endpoint
+    takes = {
+        path: _Take(intake, source, body_limit, body_timeout_s)
+        for path, source in (
+            ("/v1/readings", HTTP),
+            ("/v1/events", HTTP_EVENTS),
+            ("/v1/reports", HTTP_REPORTS),
+            ("/v1/warnings", HTTP_WARNINGS),
+        )
+    }
 
     async def counters(request: Request) -> Response:
         del request
@@ -92,12 +80,9 @@ def app(
         body, content_type = metrics.text(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
-    return Starlette(
+    rest = Starlette(
         routes=[
-            Route("/v1/readings", take(HTTP), methods=["POST"]),
-            Route("/v1/events", take(HTTP_EVENTS), methods=["POST"]),
-            Route("/v1/reports", take(HTTP_REPORTS), methods=["POST"]),
-            Route("/v1/warnings", take(HTTP_WARNINGS), methods=["POST"]),
+            *(Route(path, one, methods=["POST"]) for path, one in takes.items()),
             Route("/v1/counters", counters, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             *([Route("/metrics", figures, methods=["GET"])] if metrics else []),
@@ -105,19 +90,70 @@ def app(
         exception_handlers={404: _not_found, 405: _not_allowed},
     )
 
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        found = takes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        await (found or rest)(scope, receive, send)  # a body goes straight to its place
+
+    return application
+
+
+class _Take:
+    """Takes the bodies of one path.
+
+    Args:
+        intake: where to.
+        source: name in the counters.
+        limit: largest body, bytes.
+        timeout_s: a body takes no longer than this to arrive.
+    """
+
+    def __init__(self, intake: Intake, source: str, limit: int, timeout_s: float) -> None:
+        self._intake = intake
+        self._source = source
+        self._limit = limit
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        headers = dict(scope["headers"])
+        try:
+            form = _form(headers)
+            async with asyncio.timeout(self._timeout_s):
+                payload = await _body(headers, receive, self._limit)
+        except TimeoutError:
+            error = BadInput("body.slow", f"the body did not arrive within {self._timeout_s:g} s")
+            answer = self._refused(error)
+        except BadInput as error:
+            answer = self._refused(error)
+        else:
+            if payload is None:
+                return  # the client has gone: nobody reads an answer
+            try:
+                answer = _json(await self._intake.body(payload, form, self._source), 202)
+            except YiwangError as error:
+                answer = refusal(error)
+        await answer(scope, receive, send)
+
+    def _refused(self, error: BadInput) -> Response:
+        self._intake.counters.of(self._source).rejected[error.code] += 1
+        return refusal(error)
+
 
 def _json(data: object, status: int, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(data), status, headers, "application/json")
 
 
-def _refusal(error: YiwangError, headers: dict[str, str] | None = None) -> Response:
+def refusal(error: YiwangError, headers: dict[str, str] | None = None) -> Response:
+    """How an error is answered."""
     if isinstance(error, Unavailable):
-        return _json(error.as_json(), 503, {"Retry-After": str(RETRY_AFTER_S)})
+        retry_s = error.details.get("retry_s", RETRY_AFTER_S)
+        status = 429 if error.code == "ingest.rate_limited" else 503
+        return _json(error.as_json(), status, {"Retry-After": str(retry_s)})
     return _json(error.as_json(), _STATUS.get(error.code, 400), headers)
 
 
 def _not_found(request: Request, _: Exception) -> Response:
-    return _refusal(
+    return refusal(
         BadInput(
             "http.path",
             f"there is nothing at {request.url.path[:100]}; there are POST /v1/readings, /v1/events,"
@@ -129,12 +165,12 @@ def _not_found(request: Request, _: Exception) -> Response:
 def _not_allowed(request: Request, exc: Exception) -> Response:
     allow = exc.headers["Allow"] if isinstance(exc, HTTPException) and exc.headers else ""
     message = f"{request.url.path} takes {allow}, not {request.method[:20]}"
-    return _refusal(BadInput("http.method", message, allow=allow), {"Allow": allow})
+    return refusal(BadInput("http.method", message, allow=allow), {"Allow": allow})
 
 
-def _form(request: Request) -> Form:
-    given = request.headers.get("content-type", "")
-    form = FORMS.get(given.partition(";")[0].strip().lower())
+def _form(headers: Mapping[bytes, bytes]) -> Form:
+    given = headers.get(b"content-type", b"").decode("latin-1")
+    form = FORMS.get(given) or FORMS.get(given.partition(";")[0].strip().lower())
     if form is None:
         raise BadInput(
             "body.type",
@@ -143,22 +179,28 @@ def _form(request: Request) -> Form:
     return form
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The whole body, unpacked, never holding more than ``limit`` bytes of either kind."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+async def _body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes | None:
+    """The whole body, unpacked, never holding more than ``limit`` bytes of either kind; None if it breaks off."""
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
     if encoding not in ("identity", "gzip", ""):
         raise BadInput("body.encoding", f"Content-Encoding {encoding[:40]!r} is not taken; send gzip or none")
-    announced = request.headers.get("content-length", "")
+    announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
     unpacker = _Gunzip(limit) if encoding == "gzip" else None
     parts: list[bytes] = []
-    came = 0
-    async for chunk in request.stream():
+    came, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
         came += len(chunk)
         if came > limit:
             raise _too_large(limit)
-        parts.append(unpacker.feed(chunk) if unpacker else chunk)
+        if chunk:
+            parts.append(unpacker.feed(chunk) if unpacker else chunk)
     if unpacker:
         unpacker.end()
     return parts[0] if len(parts) == 1 else b"".join(parts)
