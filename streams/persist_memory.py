@@ -4,14 +4,15 @@ It is the whole of persist's state: given it as it was at an offset, and the mes
 that is stored is the same again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.persist_keep import Last, Marks, Plan, thinned
+from streams.persist_keep import Last, Marks, Plan, marks_of, thinned
 from streams.persist_minutes import MINUTE_US, Minutes, Pieces
-from streams.persist_rows import NEVER, Rows, Sorted, in_time, rows
-from yiwang.columns import I32, I64
+from streams.persist_rows import NEVER, Rows, Sorted, in_time, newest_values, repeated, rows
+from yiwang.columns import F64, I32, I64
 from yiwang.domains import Keep
 from yiwang.frames import Recent
 
@@ -28,6 +29,7 @@ class Memory:
         district: its number.
         series: int32 (m,), sorted, unique: all that were met.
         newest_us: int64 (m,), newest time met of each, microseconds UTC; ``NEVER`` where there is none.
+        newest_value: float64 (m,), value of that reading; NaN where it is not known.
         marks: int16 (m,), what is kept of each (``Plan``).
         last: of each, the reading stored last; followed only where changes are kept.
         minutes: open minutes of each.
@@ -40,11 +42,13 @@ class Memory:
         must_ask: newest times of series not met are in the database, not here: this began without its past.
         since: roll-ups are made from this minute on; earlier ones would be incomplete.
         thinned: readings that were not stored, so far.
+        repeated: readings that were sent again and not stored again, so far.
     """
 
     district: int
     series: I32 = field(default_factory=lambda: np.empty(0, np.int32))
     newest_us: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    newest_value: F64 = field(default_factory=lambda: np.empty(0))
     marks: Marks = field(default_factory=lambda: np.empty(0, np.int16))
     last: Last = field(
         default_factory=lambda: Last(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8))
@@ -59,6 +63,7 @@ class Memory:
     must_ask: bool = False
     since: int = 0
     thinned: int = 0
+    repeated: int = 0
 
     def unknown(self, readings: Sorted) -> I32:
         """Series that were never met: sorted, unique."""
@@ -80,6 +85,7 @@ class Memory:
         at = np.searchsorted(self.series, series)
         self.series = np.insert(self.series, at, series)
         self.newest_us = np.insert(self.newest_us, at, newest_us)
+        self.newest_value = np.insert(self.newest_value, at, np.nan)
         self.marks = np.insert(self.marks, at, marks)
         self.last = Last(
             np.insert(self.last.us, at, NEVER),
@@ -89,7 +95,7 @@ class Memory:
         self.minutes.insert(at)
 
     def take(self, readings: Sorted, *, store: bool) -> Rows | None:
-        """Take readings in; late ones are marked.
+        """Take readings in; late ones are marked, repeats of a series' newest one are left out.
 
         Args:
             readings: sorted, finite, of series that were met.
@@ -102,6 +108,15 @@ class Memory:
             return None
         at = np.searchsorted(self.series, readings.series[readings.first])
         times = in_time(readings, self.newest_us[at])
+        again = repeated(readings, times, self.newest_value[at])
+        if again is not None:
+            self.repeated += int(again.sum()) * store
+            readings = readings.without(again)
+            if not len(readings):
+                return None
+            at = np.searchsorted(self.series, readings.series[readings.first])
+            times = in_time(readings, self.newest_us[at])
+        self.newest_value[at] = newest_values(readings, times, self.newest_value[at])
         kept = thinned(readings, times, at, self.marks, self.plan, self.last)
         self.minutes.add(at, readings, times)
         self.newest_us[at] = times.after
@@ -145,6 +160,17 @@ class Memory:
             rules=self.rules,
             must_ask=True,
         )
+
+    def register(self, metrics: Mapping[int, str]) -> None:
+        """Series that have just been registered, some of which sent readings before."""
+        if not self.plan.mark or not metrics:
+            return
+        series = np.array(sorted(metrics), np.int32)
+        at = np.searchsorted(self.series, series)
+        met = np.flatnonzero(np.isin(series, self.series))
+        marks = self.marks.copy()
+        marks[at[met]] = marks_of(series[met], metrics, self.plan)
+        self.follow(self.rules, self.plan, marks)
 
     @property
     def due(self) -> int:

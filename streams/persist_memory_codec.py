@@ -15,9 +15,9 @@ from streams.persist_minutes import Minutes, Pieces
 from yiwang.errors import Conflict
 from yiwang.frames import Recent
 
-VERSION = 1
+VERSION = 2
 SLOTS = 65_536  # series a block: at most 5 MB before packing
-_SERIES = (("series", np.int32), ("newest_us", np.int64))
+_SERIES = (("series", np.int32), ("newest_us", np.int64), ("newest_value", np.float64))
 _LAST = (("us", np.int64), ("value", np.float64), ("quality", np.uint8))
 _OPEN = tuple((name, kind) for name, kind, _ in Minutes.COLUMNS)
 _PIECES = (

@@ -74,6 +74,17 @@ class Sorted:
     def __len__(self) -> int:
         return len(self.series)
 
+    def without(self, out: NDArray[np.bool_]) -> "Sorted":
+        """The others."""
+        series = self.series[~out]
+        return Sorted(
+            series=series,
+            t_us=self.t_us[~out],
+            value=self.value[~out],
+            quality=self.quality[~out],
+            first=starts(series),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -164,6 +175,42 @@ def in_time(readings: Sorted, before: I64) -> Times:
     highest[first] = start
     high = times[running - lift]
     return Times(before, high[last], high, level <= highest)
+
+
+def repeated(readings: Sorted, times: Times, value_before: F64) -> NDArray[np.bool_] | None:
+    """Which readings say again what was the newest of their series: same time, same value. None: there are none.
+
+    A device that had no answer sends again, and nobody can tell it whether the first time was enough.
+
+    Args:
+        readings: not empty.
+        times: of them.
+        value_before: float64 (g,), value of each series' newest reading before these; NaN where it is not known.
+    """
+    if times.late is None:
+        return None
+    k = np.flatnonzero(times.late & (readings.t_us == times.high))
+    if not len(k):
+        return None
+    newest = np.maximum.accumulate(np.where(times.late, -1, np.arange(len(readings))))[k]
+    group = np.searchsorted(readings.first, k, side="right") - 1
+    value = np.where(newest >= readings.first[group], readings.value[newest], value_before[group])
+    k = k[readings.value[k] == value]
+    if not len(k):
+        return None
+    out = np.zeros(len(readings), np.bool_)
+    out[k] = True
+    return out
+
+
+def newest_values(readings: Sorted, times: Times, value_before: F64) -> F64:
+    """Value of each series' newest reading after these: float64 (g,). Args: as ``repeated``."""
+    last = np.append(readings.first[1:], len(readings)) - 1
+    if times.late is None:
+        return readings.value[last]
+    newest = np.maximum.accumulate(np.where(times.late, -1, np.arange(len(readings))))[last]
+    value: F64 = np.where(newest >= readings.first, readings.value[newest], value_before)
+    return value
 
 
 def rows(

@@ -64,10 +64,15 @@ def taken(memory: Memory, rows: list[Row]) -> list[Row]:
 def reference(rows: list[Row]) -> list[Row]:
     """The rule of the page, one reading after the other."""
     newest: dict[int, int] = {}
+    said: dict[int, tuple[int, float]] = {}
     last: dict[int, tuple[int, float, int]] = {}
     out = []
     for series, t, value, quality in rows:
+        if said.get(series) == (t, value):
+            continue  # sent again
         late = series in newest and t <= newest[series]
+        if not late:
+            said[series] = (t, value)
         newest[series] = max(t, newest.get(series, t))
         keep = PLAN.mark.get(METRICS[series], 0)
         delta, every_ns = float(PLAN.delta[keep]), int(PLAN.every_us[keep]) * 1000
@@ -126,6 +131,17 @@ def test_other_rules_begin_anew_where_they_thin() -> None:
     memory.follow("w", other, marks_of(memory.series, METRICS, other))
     later = [(series, t + MS, value, quality) for series, t, value, quality in rows]
     assert [series for series, *_ in taken(memory, later)] == [3]
+
+
+def test_a_series_that_is_registered_after_its_first_readings_is_thinned_from_then_on() -> None:
+    """A feed may run ahead of the registry; series that were not met, and others, stay as they are."""
+    memory = Memory(0)
+    memory.follow("v", PLAN, np.empty(0, np.int16))
+    readings = by_series(Readings.of([(5, MS, 1.0, 0), (7, MS, 1.0, 0)]))
+    memory.meet(np.array([5, 7], np.int32), np.full(2, NEVER), np.zeros(2, np.int16))
+    memory.take(readings, store=True)
+    memory.register({7: "noise", 9: "noise"})
+    assert memory.marks.tolist() == [0, PLAN.mark["noise"]]
 
 
 def test_a_plan_of_raw_metrics_is_empty() -> None:

@@ -7,7 +7,9 @@ from streams import persist_memory_codec
 from streams.persist_memory import Memory
 from streams.persist_memory_codec import dump, load
 from streams.persist_minutes import Minutes
+from streams.persist_rows import by_series
 from tests.streams.test_persist_minutes import US, take, told
+from yiwang.columns import Readings
 from yiwang.errors import Conflict
 
 
@@ -29,7 +31,7 @@ def test_a_memory_comes_back_as_it_was(monkeypatch: pytest.MonkeyPatch, slots: i
     after = load(3, dict(enumerate(dump(before))))
     for name in ("district", "now_us", "has_ticks", "written", "rules", "must_ask", "since"):
         assert getattr(after, name) == getattr(before, name), name
-    for name in ("series", "newest_us"):
+    for name in ("series", "newest_us", "newest_value"):
         assert np.array_equal(getattr(after, name), getattr(before, name)), name
     for name, _, _ in Minutes.COLUMNS:
         assert np.array_equal(getattr(after.minutes, name), getattr(before.minutes, name)), name
@@ -69,5 +71,19 @@ def test_a_newer_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(persist_memory_codec, "VERSION", 9)
     blocks = dict(enumerate(dump(filled())))
     monkeypatch.undo()
-    with pytest.raises(Conflict, match="of version 9, this release reads 1"):
+    with pytest.raises(Conflict, match="of version 9, this release reads 2"):
         load(3, blocks)
+
+
+def test_what_a_device_sends_again_is_stored_once_also_after_a_restart() -> None:
+    """The newest reading of a series, said again with the same value; another value at that time is a reading."""
+    memory = Memory(0)
+    rows = [(s, 1_000_000 * US, s + 0.5, 0) for s in range(3)]
+    take(memory, rows)
+    memory = load(0, dict(enumerate(dump(memory))))
+    again = by_series(Readings.of([*rows, (1, 1_000_000 * US, 9.0, 0), (2, 2_000_000 * US, 2.5, 0)]))
+    made = memory.take(again, store=True)
+    assert made is not None
+    assert (made.n, made.late, memory.repeated) == (2, 1, 3)
+    ((count, *_),) = {k: v for k, v in told(memory.roll(1)[0]).items() if k[0] == 0}.values()
+    assert count == 1, "and counted once in its minute"

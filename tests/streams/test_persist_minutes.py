@@ -41,7 +41,12 @@ def told(pieces: Pieces) -> dict[tuple[int, int], tuple[int, float, float, float
 def reference(rows: list[Row]) -> dict[tuple[int, int], tuple[int, float, float, float, float, int]]:
     """The same by a plain loop over readings in order of arrival."""
     found: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    newest: dict[int, tuple[int, float]] = {}
     for series, t_ns, value, _ in rows:
+        if newest.get(series) == (t_ns, value):
+            continue  # sent again
+        if t_ns > newest.get(series, (-1, 0.0))[0]:
+            newest[series] = t_ns, value
         found.setdefault((series, t_ns // US // MINUTE_US), []).append((t_ns // US, value))
     out = {}
     for key, members in found.items():
@@ -49,9 +54,9 @@ def reference(rows: list[Row]) -> dict[tuple[int, int], tuple[int, float, float,
         total = 0.0
         for value in values:
             total += value
-        newest = max(t for t, _ in members)
-        last = next(value for t, value in members if t == newest)
-        out[key] = (len(values), min(values), total / len(values), max(values), last, newest)
+        last_us = max(t for t, _ in members)
+        last = next(value for t, value in members if t == last_us)
+        out[key] = (len(values), min(values), total / len(values), max(values), last, last_us)
     return out
 
 
