@@ -207,9 +207,10 @@ def newest_values(readings: Sorted, times: Times, value_before: F64) -> F64:
     """Value of each series' newest reading after these: float64 (g,). Args: as ``repeated``."""
     last = np.append(readings.first[1:], len(readings)) - 1
     if times.late is None:
-        return readings.value[last]
+        value: F64 = readings.value[last]
+        return value
     newest = np.maximum.accumulate(np.where(times.late, -1, np.arange(len(readings))))[last]
-    value: F64 = np.where(newest >= readings.first, readings.value[newest], value_before)
+    value = np.where(newest >= readings.first, readings.value[newest], value_before)
     return value
 
 
