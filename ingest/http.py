@@ -116,7 +116,10 @@ class _Take:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         headers = dict(scope["headers"])
+        client = scope.get("client")
+        sender = f"http:{client[0]}" if client else HTTP
         try:
+            self._intake.limiter.check(sender, self._intake.clock.now_ns())
             form = _form(headers)
             async with asyncio.timeout(self._timeout_s):
                 payload = await _body(headers, receive, self._limit)
@@ -125,11 +128,13 @@ class _Take:
             answer = self._refused(error)
         except BadInput as error:
             answer = self._refused(error)
+        except Unavailable as error:  # its sender sends too much
+            answer = refusal(error)
         else:
             if payload is None:
                 return  # the client has gone: nobody reads an answer
             try:
-                answer = _json(await self._intake.body(payload, form, self._source), 202)
+                answer = _json(await self._intake.body(payload, form, self._source, sender), 202)
             except YiwangError as error:
                 answer = refusal(error)
         await answer(scope, receive, send)

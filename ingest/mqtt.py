@@ -1,11 +1,17 @@
-"""Readings from an MQTT broker, acknowledged to it only when Kafka has them.
+"""Readings from an MQTT broker, acknowledged to it only when Kafka, or the spool, has them.
 
 Quality of service 1 with a session that the broker keeps: what is not acknowledged, it sends again. aiomqtt
 acknowledges as soon as it has a message; its paho client underneath can be told not to, and is asked for the
 acknowledgement here (the only use of that private attribute).
+
+A topic that sends more than it may (``ingest.limits``) is slowed: of quality 0 its messages are left out and counted,
+of quality 1 they wait, unacknowledged, until it may send again. How many the broker lets wait is the broker's affair
+(mosquitto: 20 a client), and when it lets no more, all others wait too; so such devices belong on quality 0, or to a
+process of their own.
 """
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,14 +21,17 @@ from urllib.parse import unquote, urlsplit
 import aiomqtt
 
 from ingest.intake import MQTT, Intake
+from ingest.limits import count
 from ingest.mapping import Mappings
-from ingest.parse import check
+from ingest.parse import Parsed, check
 from ingest.rows import Rejected, Row, Rows
 from yiwang import logs
 from yiwang.errors import BadInput, Unavailable
 
 _BATCH = 500
 _INBOX = 20_000
+_HELD = 1000
+"""So many messages of topics that send too much wait; then nothing more is read."""
 _FIRST_WAIT_S, _LAST_WAIT_S = 0.5, 30.0
 _log = logs.get("mqtt")
 
@@ -71,6 +80,11 @@ def address(url: str) -> Address:
     )
 
 
+def sender(topic: str) -> str:
+    """Who is limited: MQTT does not tell who has published, so the first two levels of the topic."""
+    return f"{MQTT}:{'/'.join(topic.split('/', 2)[:2])}"
+
+
 class _Inbox(asyncio.Queue[aiomqtt.Message]):
     """Bounded for messages that may be lost; the broker itself bounds the others, by waiting for us."""
 
@@ -106,6 +120,8 @@ class MqttFeed:
         self._intake = intake
         self._client_id = client_id
         self.connected = asyncio.Event()
+        self._held: deque[aiomqtt.Message] = deque()
+        self._change = asyncio.Event()
 
     async def run(self) -> None:
         """Read until cancelled; connect again, with a growing wait, whenever the broker goes away."""
@@ -148,17 +164,24 @@ class MqttFeed:
                 _log.info("mqtt.subscribed", topic=topic, granted=str(granted))
             _log.info("mqtt.connected", broker=str(self._where))
             self.connected.set()
-            reading = asyncio.create_task(self._read(client, taken))
-            acknowledging = asyncio.create_task(self._acknowledge(client, taken))
+            self._held.clear()  # not acknowledged in an earlier session: the broker sends them again
+            tasks = [
+                asyncio.create_task(work)
+                for work in (
+                    self._read(client, taken),
+                    self._release(taken),
+                    self._acknowledge(client, taken),
+                )
+            ]
             try:
-                await asyncio.wait((reading, acknowledging), return_when=asyncio.FIRST_COMPLETED)
-                for task in (reading, acknowledging):
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
                     if task.done():
-                        task.result()  # raises: neither ever returns
+                        task.result()  # raises: none ever returns
             finally:
-                for task in (reading, acknowledging):
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(reading, acknowledging, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(
         self,
@@ -170,7 +193,57 @@ class MqttFeed:
             batch = [await anext(client.messages)]
             while len(client.messages) and len(batch) < _BATCH:
                 batch.append(await anext(client.messages))
+            if batch := self._within_limits(batch):
+                taken.put_nowait((batch, await self._take(batch)))
+            while len(self._held) >= _HELD:
+                self._change.clear()
+                await self._change.wait()
+
+    def _within_limits(self, batch: list[aiomqtt.Message]) -> list[aiomqtt.Message]:
+        """Those whose topics may send now; the others are left out and counted, or held."""
+        limiter = self._intake.limiter
+        if not limiter.rates.readings:
+            return batch
+        now_ns = self._intake.clock.now_ns()
+        waiting = {sender(message.topic.value) for message in self._held}
+        good: list[aiomqtt.Message] = []
+        for message in batch:
+            who = sender(message.topic.value)
+            if who not in waiting and limiter.wait_s(who, now_ns) == 0.0:
+                good.append(message)
+                continue
+            count(limiter.refused.bodies, who)
+            if message.qos:
+                waiting.add(who)  # its later ones come behind it
+                self._held.append(message)
+                self._change.set()
+        return good
+
+    async def _release(
+        self, taken: "asyncio.Queue[tuple[list[aiomqtt.Message], list[asyncio.Future[None]]]]"
+    ) -> None:
+        """Take what was held, in order, when its topic may send again."""
+        limiter = self._intake.limiter
+        while True:
+            if not self._held:
+                self._change.clear()
+                await self._change.wait()
+                continue
+            now_ns = self._intake.clock.now_ns()
+            waits = {s: limiter.wait_s(s, now_ns) for s in {sender(m.topic.value) for m in self._held}}
+            ready: dict[str, aiomqtt.Message] = {}  # one each: taking it may use up what there is
+            for message in self._held:
+                who = sender(message.topic.value)
+                if waits[who] == 0.0:
+                    ready.setdefault(who, message)
+            if not ready:
+                await asyncio.sleep(min(1.0, *waits.values()))
+                continue
+            batch = list(ready.values())
+            for message in batch:
+                self._held.remove(message)
             taken.put_nowait((batch, await self._take(batch)))
+            self._change.set()
 
     async def _take(self, batch: Sequence[aiomqtt.Message]) -> "list[asyncio.Future[None]]":
         received_ns = self._intake.clock.now_ns()
@@ -191,9 +264,29 @@ class MqttFeed:
         parsed = check(found, received_ns, self._intake.catalogue(), self._intake.limits)
         topics = [origins[r.row][0] for r in parsed.rejected] + [topic for topic, _ in unread]
         parsed.rejected.extend(replace(r, row=n) for n, (_, r) in enumerate(unread, len(rows)))
-        futures = await self._intake.take(parsed, MQTT, [f"{MQTT}:{t}" for t in topics], received_ns)
         self._intake.count(parsed, MQTT)
-        return futures
+        letters = self._kept(Counter(t for t, _ in origins), topics, parsed, received_ns)
+        if self._intake.limiter.rates.series:
+            parsed.batches, _ = self._intake.limiter.thin(parsed.batches, received_ns)
+        return await self._intake.take(parsed, MQTT, letters, received_ns)
+
+    def _kept(self, rows: Counter[str], bad_topics: Sequence[str], parsed: Parsed, now_ns: int) -> list[str]:
+        """Count what each topic sent; ``parsed`` keeps those bad rows that become letters, with these sources."""
+        limiter = self._intake.limiter
+        bad, good = Counter(map(sender, bad_topics)), Counter[str]()
+        for topic, n in rows.items():
+            good[sender(topic)] += n
+        keep = {
+            who: limiter.took(who, now_ns, good=max(0, good[who] - bad[who]), bad=bad[who])
+            for who in {*good, *bad}
+        }
+        kept: list[tuple[str, Rejected]] = []
+        for topic, rejected in zip(bad_topics, parsed.rejected, strict=True):
+            if keep[sender(topic)] > 0:
+                keep[sender(topic)] -= 1
+                kept.append((f"{MQTT}:{topic}", rejected))
+        parsed.rejected = [rejected for _, rejected in kept]
+        return [source for source, _ in kept]
 
     async def _acknowledge(
         self,

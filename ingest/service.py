@@ -12,12 +12,15 @@ from ingest import figures, http
 from ingest.deadletters import DeadLetters
 from ingest.feeder import DELIVER_S, Feeder, Producer
 from ingest.intake import Intake
+from ingest.limits import Limiter, Rates
 from ingest.mapping import load
 from ingest.mqtt import MqttFeed, address
 from ingest.parse import Limits
+from ingest.pressure import Bounded
 from ingest.sent import Log
 from ingest.spool import Spool
 from ingest.spooling import Spooling
+from ingest.traced import TracedProducer
 from ingest.watch import Watch
 from sql import get_run, list_runs
 from sql.runs import unknown_run
@@ -29,6 +32,7 @@ from yiwang.errors import BadInput, Unavailable, YiwangError
 from yiwang.metrics import Metrics
 from yiwang.settings import Settings
 from yiwang.topics import Topics
+from yiwang.tracing import start as start_traces
 
 MQTT_PATIENCE_S = 86_400.0  # a day: the broker keeps what we have not acknowledged, so waiting loses nothing
 _STOP_S = 10.0
@@ -91,9 +95,22 @@ async def run(
             producer = spooling = await _spooling(settings, kafka)
             stack.push_async_callback(_within, spooling.close, "spool")
 
+        traces = start_traces(settings, "ingest")
+        sender = TracedProducer(producer, traces, topics.feed) if traces else producer
+        if traces:
+            stack.callback(traces.flush)
+
+        limiter = Limiter(
+            Rates(
+                readings=settings.rate_limit,
+                series=settings.rate_limit_device,
+                bad=settings.rate_limit_bad,
+            )
+        )
+
         def intake(deliver_s: float) -> Intake:
             feeder = Feeder(
-                producer,
+                sender,
                 topics,
                 clock=clock,
                 frame_ms=settings.frame_ms,
@@ -102,7 +119,7 @@ async def run(
             )
             stack.push_async_callback(_within, feeder.close, "feeder")
             dead = DeadLetters(producer, topics, deliver_s=deliver_s)
-            return Intake(feeder, dead, lambda: watch.catalogue, limits, clock)
+            return Intake(feeder, dead, lambda: watch.catalogue, limits, clock, limiter)
 
         line: dict[str, Any] = {"ready": "ingest", "run": settings.run}
         tasks: list[asyncio.Task[Any]] = []  # Any: nobody reads a result
@@ -134,9 +151,15 @@ async def run(
                     "spool": spooling.as_json() if spooling else None,
                 }
 
+            bounded = Bounded(
+                http.app(hasty, body_limit=settings.body_limit, health=health, metrics=metrics),
+                limit_bytes=settings.inflight_mb * 2**20,
+                body_limit=settings.body_limit,
+                refusal=http.refusal,
+            )
             server = _Server(
                 uvicorn.Config(
-                    http.app(hasty, body_limit=settings.body_limit, health=health, metrics=metrics),
+                    bounded,
                     log_config=None,
                     access_log=False,
                     lifespan="off",

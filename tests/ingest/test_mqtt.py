@@ -13,6 +13,7 @@ import pytest
 from ingest.deadletters import DeadLetters
 from ingest.feeder import Feeder
 from ingest.intake import Intake
+from ingest.limits import Rates
 from ingest.mapping import load
 from ingest.mqtt import MqttFeed, address
 from tests.ingest.mqtt_broker import Absent, Broker
@@ -197,3 +198,43 @@ def test_addresses_are_read() -> None:
         "p@ss",
     )
     assert str(address("mqtt://h")) == "h:1883"
+
+
+async def test_a_topic_that_sends_too_much_is_slowed_and_the_others_are_not(broker: Broker) -> None:
+    """Quality 0 is left out and counted by name, quality 1 waits until it may; neighbours come at once."""
+    town = Town(broker)
+    clock = town.intake.clock
+    assert isinstance(clock, ManualClock)
+    town.intake.limiter.rates = Rates(readings=0.5)
+    async with town.running(), device(broker) as client:
+        for n in range(5):
+            await client.publish("city/WL-1/water_depth", reading(float(n)), qos=1)
+        while len(town.producer.values()) < 5:
+            await town.producer.arrived(1)
+        await client.publish("city/WL-1/water_depth", reading(50.0), qos=0)
+        await client.publish("city/WL-1/water_depth", reading(51.0), qos=1)
+        await client.publish("city/WL-1/water_depth", reading(52.0), qos=1)
+        await client.publish("city/WL-9/water_depth", reading(9.0), qos=1)
+        while 9.0 not in town.producer.values():
+            await town.producer.arrived(1)
+        assert town.intake.counters.as_json()["refused"]["bodies"] == {"mqtt:city/WL-1": 3}
+        assert town.producer.values() == [0.0, 1.0, 2.0, 3.0, 4.0, 9.0]
+        while 52.0 not in town.producer.values():
+            clock.advance(2.0)
+            await asyncio.sleep(0.05)
+    assert town.producer.values()[6:] == [51.0, 52.0]
+
+
+async def test_bad_messages_beyond_the_limit_are_counted_and_not_kept(broker: Broker) -> None:
+    """By topic; they are acknowledged, so that they hold up nobody."""
+    town = Town(broker)
+    town.intake.limiter.rates = Rates(bad=1 / 60)
+    async with town.running(), device(broker) as client:
+        for _ in range(4):
+            await client.publish("city/WL-1/water_depth", "{", qos=1)
+        await client.publish("city/WL-9/water_depth", reading(9.0), qos=1)
+        while not town.producer.values():
+            await town.producer.arrived(1)
+    assert len(town.producer.letters) == 1
+    assert town.intake.counters.as_json()["refused"]["letters"] == {"mqtt:city/WL-1": 3}
+    assert town.intake.counters.of("mqtt").rejected == {"json.syntax": 4}
