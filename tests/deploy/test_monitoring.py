@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,18 @@ def test_every_metric_is_explained(name: str) -> None:
     """docs/operations.md names each of them as it is written."""
     written = SPECS[name].written if SPECS[name].kind != "histogram" else (name,)
     assert all(f"`{one}`" in OPERATIONS for one in written)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+@pytest.mark.parametrize(
+    "check", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")]
+)
+def test_prometheus_itself_agrees(check: tuple[str, ...]) -> None:
+    """Its own tool reads the configuration, and the alerts fire when they should and only then."""
+    done = subprocess.run(
+        ["promtool", *check], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_process_is_scraped_where_it_listens() -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -170,6 +172,38 @@ def test_what_never_ends_is_forgotten() -> None:
     for n in range(WAITING + 50):
         persist.received(TOPICS.feed, 0, [step.header, (HEADER_INGEST, b"%d" % n)], lambda: None)
     assert len(persist._steps) == WAITING
+
+
+def test_spans_arrive_at_the_collector() -> None:
+    """By OTLP over HTTP at the standard path, with the name of the process; all sent before the process ends."""
+    asked: list[tuple[str, str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            asked.append((self.path, self.headers["content-type"], body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        traces = tracing.start(load(traces=url, trace_ratio=1.0, worker="w7"), "district")
+        assert traces is not None
+        step = traces.begin("ingest", district=3)
+        assert step is not None
+        step.end()
+        traces.flush()
+        server.shutdown()
+        thread.join()
+    ((path, content_type, body),) = asked
+    assert (path, content_type) == ("/v1/traces", "application/x-protobuf")
+    assert b"yiwang-district" in body
+    assert b"w7" in body
 
 
 def test_settings_that_cannot_be() -> None:
