@@ -1,7 +1,4 @@
-"""How often the tests of single workers kill them; ``make test-faults`` sets it to ten.
-
-tests/faults kills ten times in any case, in a whole run; each worker's own test is a closer look at one part.
-"""
+"""How often the tests kill workers in one run; ``make test-faults`` sets it to twenty."""
 
 import os
 

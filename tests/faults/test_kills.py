@@ -1,23 +1,23 @@
-"""kill -9 in mid-replay, ten times each: what comes out equals an undisturbed run."""
+"""kill -9 in mid-replay, over and over: what comes out equals an undisturbed run."""
 
 from pathlib import Path
 
 import pytest
 
 from scenarios import directly, files
+from tests.kills import KILLS
 from tests.real_run import carry, part
 from yiwang.embedded.kafka import EmbeddedKafka
 from yiwang.embedded.supervise import Supervisor
 from yiwang.runs import Run
 
 pytestmark = pytest.mark.slow
-KILLS = 10
 
 
 def test_killing_streams_and_persist_changes_nothing(
     kafka: EmbeddedKafka, pg_dsn: str, tmp_path: Path
 ) -> None:
-    """Ten kills of the district worker and ten of persist: the same outputs, and every reading stored once."""
+    """So many kills of the district worker and of persist: the same outputs, and every reading stored once."""
     # From the first water to all three incidents and their orders: long enough to be interrupted all the time.
     night = part(files.load("night"), 200.0, 1000.0)
     kills = {"district0": 0, "persist0": 0}

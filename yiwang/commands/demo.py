@@ -192,7 +192,7 @@ def _shown(path: Path) -> Path:
 
 
 def _tell(name: str, event: str, detail: str) -> None:
-    if event in ("crashed", "restarted", "gave_up"):
+    if event in ("silent", "crashed", "restarted", "gave_up"):
         _say(f"  {name}: {event} ({detail})")
 
 
