@@ -6,6 +6,7 @@ from ingest.catalogue import Catalogue
 from ingest.feeder import Feeder
 from ingest.intake import Counters
 from ingest.mqtt import MqttFeed
+from ingest.pressure import Bounded
 from ingest.spooling import Spooling
 from yiwang import metrics as m
 from yiwang.latency import together
@@ -37,6 +38,14 @@ def ingest(
         yield m.INGEST_SERIES, (), catalogue().readable
         yield m.INGEST_CLOCKS, (), counters.clocks.total()
         yield m.INGEST_DROPPED, (), counters.dropped
+        refused = counters.refused
+        for what, by_source in (
+            ("bodies", refused.bodies),
+            ("readings", refused.readings),
+            ("letters", refused.letters),
+        ):
+            for source, n in by_source.items():
+                yield m.INGEST_LIMITED, (what, source), n
         for source, count in counters.sources.items():
             yield m.INGEST_ACCEPTED, (source,), count.accepted
             for code, n in count.rejected.items():
@@ -54,5 +63,16 @@ def ingest(
             yield m.AWAY, ("kafka",), bool(spooling.away)
         if feed is not None:
             yield m.AWAY, ("mqtt",), not feed.connected.is_set()
+
+    return read
+
+
+def bodies(bounded: Bounded) -> Source:
+    """Of what comes by HTTP, before anything is done with it."""
+
+    def read() -> Iterator[Sample]:
+        yield m.QUEUE, ("bodies", ""), bounded.bytes
+        yield m.QUEUE_LIMIT, ("bodies", ""), bounded.limit_bytes
+        yield m.INGEST_BUSY, (), bounded.refused
 
     return read

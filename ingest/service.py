@@ -157,6 +157,7 @@ async def run(
                 body_limit=settings.body_limit,
                 refusal=http.refusal,
             )
+            metrics.add("bodies", figures.bodies(bounded))
             server = _Server(
                 uvicorn.Config(
                     bounded,

@@ -108,8 +108,13 @@ INGEST_ACCEPTED = _counter("ingest_accepted_rows", "Rows accepted, by way in", "
 INGEST_CLOCKS = _counter("ingest_wrong_clock_rows", "Rows whose device has a wrong clock")
 INGEST_DROPPED = _counter("ingest_mqtt_dropped_messages", "MQTT messages of quality 0 that came too fast")
 INGEST_LIMITED = _counter(
-    "ingest_limited_rows", "Rows refused because their source sent too many, by source (bounded)", "source"
+    "ingest_limited_items",
+    "Refused or left out because a source sent too many: bodies, readings of one series, letters (bad rows that were "
+    "not kept); at most 100 names each",
+    "what",
+    "source",
 )
+INGEST_BUSY = _counter("ingest_busy_bodies", "Bodies refused because too many were under way")
 INGEST_SPOOL = _gauge("ingest_spool_bytes", "What is kept on disk until Kafka is back")
 INGEST_SPOOL_LIMIT = _gauge("ingest_spool_limit_bytes", "What may be kept on disk")
 INGEST_SERIES = _gauge("ingest_registered_series", "Series that this process can look up")

@@ -31,6 +31,7 @@ async def test_the_page(clock: ManualClock) -> None:
         for name in ("http", "mqtt")
     }
     intake = Intake(feeders["http"], DeadLetters(producer, topics), lambda: present, LIMITS, clock)
+    intake.counters.refused.bodies["192.0.2.7"] = 4
     metrics = Metrics("ingest", "test")
     metrics.add("ingest", ingest(feeders, intake.counters, lambda: present, None))
     app = http.app(intake, body_limit=4096, health=dict, metrics=metrics)
@@ -65,5 +66,6 @@ async def test_the_page(clock: ManualClock) -> None:
     ):
         assert line in lines
     assert 'yiwang_queue_items{district="0",queue="feeder_mqtt"} 7.0' in held
+    assert 'yiwang_ingest_limited_items_total{source="192.0.2.7",what="bodies"} 4.0' in held
     assert "scrape_errors_total{" not in answer.text
     assert {re.split(r"[ {]", line)[0] for line in lines if not line.startswith("#")} <= series_names()

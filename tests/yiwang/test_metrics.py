@@ -26,7 +26,19 @@ def test_names_follow_the_rule(spec: metrics.Spec) -> None:
     assert re.fullmatch(r"yiwang_[a-z]+(_[a-z]+)+", spec.name)
     assert not spec.name.endswith("_total")
     assert spec.help[0].isupper() or spec.help[0].isdigit()
-    known = {"role", "worker", "run", "version", "python", "service", "queue", "district", "stage", "source"}
+    known = {
+        "role",
+        "worker",
+        "run",
+        "version",
+        "python",
+        "service",
+        "queue",
+        "district",
+        "stage",
+        "source",
+        "what",
+    }
     assert set(spec.labels) <= known | {"code", "kind", "log", "topic"}
     assert len(spec.labels) <= 2 or spec is metrics.BUILD
     if spec.kind == "histogram":
@@ -109,8 +121,11 @@ def test_label_values_are_escaped() -> None:
     """The name of a source comes from outside and may be anything."""
     shown = Metrics("ingest", "live")
     evil = 'a"b\\c\nd'
-    shown.add("x", lambda: [(metrics.INGEST_LIMITED, (evil,), 2)])
-    assert samples(shown.text()[0])["yiwang_ingest_limited_rows_total", (("source", evil),)] == 2
+    shown.add("x", lambda: [(metrics.INGEST_LIMITED, ("bodies", evil), 2)])
+    assert (
+        samples(shown.text()[0])["yiwang_ingest_limited_items_total", (("source", evil), ("what", "bodies"))]
+        == 2
+    )
 
 
 def test_names_from_outside_are_bounded() -> None:

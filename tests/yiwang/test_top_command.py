@@ -97,6 +97,18 @@ def test_a_counter_that_began_again_counts_from_there() -> None:
     assert Between(before, page(worker.shown, 2.0)).rate(metrics.DISTRICT_READINGS) == 20
 
 
+def test_who_is_held_back_now() -> None:
+    """Sources whose refusals grew meanwhile, the worst first; who was held back yesterday is not named."""
+    shown = Metrics("ingest", "live")
+    counts = {"10.0.0.1": 5, "10.0.0.2": 90, "10.0.0.3": 1}
+    shown.add("it", lambda: [(metrics.INGEST_LIMITED, ("bodies", s), n) for s, n in counts.items()])
+    before = page(shown, 0.0)
+    counts["10.0.0.1"] += 2
+    counts["10.0.0.3"] += 7
+    (row,) = city("live", [entry("ingest")], between([before], [page(shown, 1.0)])).processes
+    assert row.limited == ("10.0.0.3", "10.0.0.1")
+
+
 def test_the_worst_comes_first() -> None:
     """One that does not answer, then one that waits for a service, then the one furthest behind."""
     calm, late, waiting = Worker("calm", 0), Worker("late", 1), Worker("waits", 2)

@@ -129,7 +129,6 @@ def _process(entry: Entry, page: Between | str) -> ProcessRow:
     role = about.get("role", entry.role)
     worker = about.get("worker") or entry.worker
     stage = STAGE.get(role, "")
-    limited = sorted(page.now.rows(metrics.INGEST_LIMITED).items(), key=lambda item: -item[1])
     return ProcessRow(
         name=f"{role} {worker or entry.pid or entry.address}",
         role=role,
@@ -137,7 +136,7 @@ def _process(entry: Entry, page: Between | str) -> ProcessRow:
         away=tuple(
             sorted(dict(have)["service"] for have, value in page.now.rows(metrics.AWAY).items() if value)
         ),
-        limited=tuple(dict(have)["source"] for have, _ in limited),
+        limited=tuple(page.grown(metrics.INGEST_LIMITED, "source")),
         readings_per_s=page.rate(RATE[role]) if role in RATE else None,
         lag_messages=page.now.total(LAG[role]) if role in LAG else None,
         lag_s=max(page.now.rows(metrics.DISTRICT_LAG_S).values(), default=None),

@@ -119,6 +119,15 @@ class Between:
         before = self.before.total(spec, **labels) or 0.0
         return (now - before if now >= before else now) / self.seconds
 
+    def grown(self, spec: Spec, label: str) -> list[str]:
+        """Values of a label whose counters grew, those that grew most first."""
+        before = self.before.rows(spec)
+        found: dict[str, float] = {}
+        for have, value in self.now.rows(spec).items():
+            name = dict(have)[label]
+            found[name] = found.get(name, 0.0) + value - before.get(have, 0.0)
+        return sorted((name for name, n in found.items() if n > 0), key=lambda name: -found[name])
+
     def cpu(self) -> float | None:
         """Part of one core that the process took."""
         name = "yiwang_process_cpu_seconds_total"
