@@ -1,6 +1,6 @@
 """What persist has taken from Kafka and not yet stored, by partition; pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from streams.persist_outputs import Statement
@@ -10,6 +10,7 @@ from yiwang.registry import Rules
 
 Partition = tuple[str, int]
 """Topic and partition number."""
+_NOTHING: Mapping[int, str] = {}
 
 
 @dataclass(slots=True)
@@ -19,12 +20,14 @@ class Step:
     Attributes:
         store: False for messages that are stored already: they only move on what is known.
         rules: rules that come into force before the frames.
+        registered: series that a change of the registry before the frames names, with their metrics.
         tick_ns: the newest tick among them, 0: none.
         frames: each as its bytes and its readings, in order.
     """
 
     store: bool
     rules: Rules | None = None
+    registered: Mapping[int, str] = field(default_factory=dict)
     tick_ns: int = 0
     frames: list[tuple[bytes, Readings]] = field(default_factory=list)
 
@@ -58,10 +61,12 @@ class Part:
     rows: int = 0
     is_gone: bool = False
 
-    def step(self, *, store: bool, rules: Rules | None = None) -> Step:
+    def step(
+        self, *, store: bool, rules: Rules | None = None, registered: Mapping[int, str] = _NOTHING
+    ) -> Step:
         """The step for the next message: the last one if it is alike, else a new one."""
-        if not self.steps or rules is not None or self.steps[-1].store != store:
-            self.steps.append(Step(store, rules))
+        if not self.steps or rules is not None or registered or self.steps[-1].store != store:
+            self.steps.append(Step(store, rules, registered))
         return self.steps[-1]
 
 
@@ -130,6 +135,7 @@ class Backlog:
         frame: tuple[bytes, int, Readings] | None = None,
         tick_ns: int = 0,
         rules: Rules | None = None,
+        registered: Mapping[int, str] = _NOTHING,
         statements: list[Statement] | None = None,
     ) -> bool:
         """Put an accepted message at the end of its partition's part.
@@ -142,6 +148,7 @@ class Backlog:
             frame: its bytes, its stamp of ingest (ns) and its readings, when it was a frame.
             tick_ns: when it was a tick.
             rules: when it was a change of rules.
+            registered: series with their metrics, when it was a change of the registry.
             statements: what stores it otherwise; left out when it is stored already.
 
         Returns:
@@ -159,8 +166,8 @@ class Backlog:
             rows += len(readings)
             if store:
                 part.stamps.append((ingest_ns, len(readings)))
-        if rules is not None:
-            part.step(store=store, rules=rules)
+        if rules is not None or registered:
+            part.step(store=store, rules=rules, registered=registered)
         if tick_ns:
             step = part.step(store=store)
             step.tick_ns = max(step.tick_ns, tick_ns)

@@ -156,6 +156,8 @@ def marks_of(series: I32, metrics: Mapping[int, str], plan: Plan) -> Marks:
         metrics: metric of those among them that are not kept whole, perhaps of more.
         plan: what is kept.
     """
+    if not metrics or not plan.mark:
+        return np.zeros(len(series), np.int16)
     return np.array([plan.mark.get(metrics.get(s, ""), 0) for s in series.tolist()], np.int16)
 
 

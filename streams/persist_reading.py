@@ -7,7 +7,7 @@ from yiwang import codec, frames, logs
 from yiwang.clock import Clock
 from yiwang.columns import Readings
 from yiwang.errors import BadInput
-from yiwang.model import RulesChange, Tick
+from yiwang.model import RegistryChange, RulesChange, Tick
 from yiwang.registry import Rules
 from yiwang.topics import Topics
 
@@ -20,6 +20,7 @@ class Message:
         frame: its bytes, its stamp of ingest (ns) and its readings, when it is a frame.
         tick_ns: when it is a tick of the district, event time; else 0.
         rules: when it is a change of rules.
+        registered: series with their metrics, when it is a change of the registry.
         statements: what stores it.
         is_unreadable: it is stored as a dead letter.
     """
@@ -27,6 +28,7 @@ class Message:
     frame: tuple[bytes, int, Readings] | None = None
     tick_ns: int = 0
     rules: Rules | None = None
+    registered: dict[int, str] = field(default_factory=dict)
     statements: list[persist_outputs.Statement] = field(default_factory=list)
     is_unreadable: bool = False
 
@@ -53,6 +55,9 @@ def read(topics: Topics, topic: str, partition: int, offset: int, payload: bytes
                 found.tick_ns = message.t_ns
             elif isinstance(message, RulesChange):
                 found.rules = message.rules
+            elif isinstance(message, RegistryChange):
+                devices = message.registry.devices
+                found.registered = {s.number: s.metric for d in devices for s in d.series}
             return found
         if topic == topics.outputs:
             output = codec.decode_output(payload)

@@ -189,6 +189,7 @@ class Writer:
                 frame=found.frame,
                 tick_ns=found.tick_ns,
                 rules=found.rules,
+                registered=found.registered,
                 statements=fence + found.statements,
             )
             self.counters.repeated_messages += not is_new
