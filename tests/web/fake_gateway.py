@@ -9,6 +9,7 @@ import contextlib
 import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -37,6 +38,7 @@ from yiwang.model import (
     UnitState,
 )
 
+SAMPLE = 3  # devices on the map of a city that is not whole
 BEAT_S = 0.5  # tests wait for beats; the real gateway's are slower
 KEPT = (Incident, Case, Order, UnitState)
 STRICT = (
@@ -62,6 +64,7 @@ class FakeGateway:
         url: of the console page.
         requests: decoded requests of all pages, in order.
         refuse: pages are turned away at the door while set.
+        whole: the city is small: all its devices are told; else pages have to ask.
         mute: commands are taken and nothing comes back while set, until ``let_go``.
     """
 
@@ -69,6 +72,7 @@ class FakeGateway:
         self.kind, self.speed = kind, speed
         self.requests: list[Any] = []  # Any: what decode_request gives
         self.refuse = False
+        self.whole = True
         self.mute = False
         self._held: list[tuple[_Screen, CommandRequest]] = []
         self._screens: list[_Screen] = []
@@ -319,9 +323,31 @@ class FakeGateway:
                 return self.city.domains.to_json()
             case "registry":
                 registries = self.city.registries.values()
-                return {
+                all_of = {
                     k: [x for r in registries for x in getattr(r, k)] for k in ("places", "devices", "units")
                 }
+                counts = {
+                    "places": len(all_of["places"]),
+                    "devices": dict(Counter(d.kind for d in all_of["devices"])),
+                }
+                shown = all_of if self.whole else {**all_of, "places": [], "devices": []}
+                return {**shown, "whole": self.whole, "counts": counts}
+            case "registry/some":
+                wanted = {k: set(query[k].split(",")) for k in ("devices", "places") if k in query}
+                registries = self.city.registries.values()
+                return {
+                    k: [x for r in registries for x in getattr(r, k) if x.id in wanted.get(k, ())]
+                    for k in ("places", "devices")
+                }
+            case "registry/around":
+                west, south, east, north = (float(query[k]) for k in ("west", "south", "east", "north"))
+                inside = [
+                    (d.kind, d.lon, d.lat)
+                    for r in self.city.registries.values()
+                    for d in r.devices
+                    if west <= d.lon <= east and south <= d.lat <= north
+                ]
+                return {"devices": inside[:SAMPLE], "total": len(inside)}
             case "map":
                 return self.city.geography.base_map
             case "readings":

@@ -1,6 +1,7 @@
 """The console page in Chromium, against the fake gateway."""
 
 import base64
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +15,7 @@ from yiwang.model import Acknowledge, CloseCase, Command, Dispatch
 pytestmark = pytest.mark.browser
 
 DESK = "?post=desk-0"
+SLOW_MS = 30_000  # for what needs an answer of the server and a map drawn by software
 
 
 def ready(page: Page) -> Page:
@@ -348,3 +350,28 @@ def test_what_cannot_be_loaded_is_said(gateway: FakeGateway, open_page: Open) ->
     page.click("#boot .btn")
     page.wait_for_selector("#link[data-phase=live]")
     expect(page.locator(".nomap")).to_contain_text("画不了地图")
+
+
+def test_of_a_large_city_the_page_asks_for_the_names_it_shows(gateway: FakeGateway, open_page: Open) -> None:
+    """No list of all devices comes: how many there are does, and the names of an incident's devices."""
+    gateway.whole = False
+    page = ready(open_page(gateway, DESK))
+    devices = [d for r in gateway.do(lambda city: dict(city.registries)).values() for d in r.devices]
+    expect(page.locator("#overview dd.num", has_text=str(len(devices))).first).to_be_visible()
+    water(gateway, "WL-0R11", 30.0)
+    name = next(d.name.zh for d in devices if d.id == "WL-0R11")
+    expect(page.locator("#what .evidence .dev").first).to_have_text(name, timeout=SLOW_MS)
+
+
+def test_of_a_large_city_a_part_of_the_devices_in_view_is_drawn(
+    gateway: FakeGateway, open_page: Open
+) -> None:
+    """And it is said how many there are; the layers are counted over the whole city."""
+    gateway.whole = False
+    page = ready(open_page(gateway, DESK, gl=True))
+    devices = [d for r in gateway.do(lambda city: dict(city.registries)).values() for d in r.devices]
+    said = re.compile(r"^视野内 \d+ 台设备，画出 3 台；放大可看全部$")
+    expect(page.locator("#over .layers .note")).to_have_text(said, timeout=SLOW_MS)
+    cameras = sum(d.kind == "camera" for d in devices)
+    counts = page.locator("#over .layers label .num").all_inner_texts()
+    assert counts[3:] == [str(cameras), str(len(devices) - cameras)]

@@ -51,16 +51,43 @@ export async function bootstrap() {
   return { session, domains, registry };
 }
 
+/** @typedef {{ places: import("../lib/messages.js").Place[], devices: import("../lib/messages.js").Device[] }} Some */
+
 /**
- * Places, devices and units by id.
+ * Places, devices and units by id; of a large city only units and how much there is.
  * @returns {Promise<import("../lib/types.js").Registry>}
  */
 export async function readRegistry() {
-  /** @type {{ places: import("../lib/messages.js").Place[], devices: import("../lib/messages.js").Device[], units: import("../lib/messages.js").Unit[] }} */
+  /** @type {Some & { units: import("../lib/messages.js").Unit[], whole: boolean, counts: { places: number, devices: Readonly<Record<string, number>> } }} */
   const raw = await getJson("/api/registry");
+  const kinds = Object.entries(raw.counts.devices);
   return {
     places: new Map(raw.places.map((p) => [p.id, p])),
     devices: new Map(raw.devices.map((d) => [d.id, d])),
     units: new Map(raw.units.map((u) => [u.id, u])),
+    whole: raw.whole,
+    counts: {
+      places: raw.counts.places,
+      devices: kinds.reduce((sum, [, n]) => sum + n, 0),
+      cameras: raw.counts.devices["camera"] ?? 0,
+    },
   };
+}
+
+/**
+ * Devices and places of a large city by id.
+ * @param {import("../lib/lookup.js").Ids} ids
+ * @returns {Promise<Some>}
+ */
+export function lookUp(ids) {
+  return getJson(`/api/registry/some?${new URLSearchParams({ devices: ids.devices.join(","), places: ids.places.join(",") })}`);
+}
+
+/**
+ * Devices of a large city in a part of the map.
+ * @param {{ west: number, south: number, east: number, north: number }} box degrees
+ * @returns {Promise<{ devices: [string, number, number][], total: number }>} kind, longitude, latitude
+ */
+export function devicesAround(box) {
+  return getJson(`/api/registry/around?west=${box.west}&south=${box.south}&east=${box.east}&north=${box.north}`);
 }

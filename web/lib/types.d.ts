@@ -60,6 +60,14 @@ export interface Registry {
   places: ReadonlyMap<string, Place>;
   devices: ReadonlyMap<string, Device>;
   units: ReadonlyMap<string, Unit>;
+  whole: boolean; // false: a large city; places and devices are only those that were looked up
+  counts: { places: number; devices: number; cameras: number };
+}
+
+/** What the map shows of a large city's devices. */
+export interface Sample {
+  shown: number;
+  total: number;
 }
 
 /** district, series, event time in ms, value (null: not a number), quality */

@@ -68,6 +68,11 @@ export function orders(world, book) {
   );
 }
 
+/** Devices in a part of a large city. @param {readonly (readonly [string, number, number])[]} rows kind, longitude, latitude */
+export function sampled(rows) {
+  return collection(rows.map(([kind, lon, lat]) => point({ lon, lat }, { kind })));
+}
+
 /** @param {Book} book */
 export function devices(book) {
   return collection([...book.registry.devices.values()].map((d) => point(d, { id: d.id, kind: d.kind })));

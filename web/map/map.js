@@ -16,6 +16,8 @@ import * as features from "./features.js";
  * @property {Readonly<Record<Group, boolean>>} layers
  */
 
+/** @typedef {(box: { west: number, south: number, east: number, north: number }) => Promise<[string, number, number][] | null>} Around */
+
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Colours come from the tokens, also here. @param {string} name */
@@ -25,15 +27,20 @@ export class CityMap {
   /** @type {Given | null} */ #shown = null;
   #styled = "";
   #ready = false;
+  #whole = true;
+  #turn = 0;
 
   /**
    * @param {import("./maplibre.js").Map} map
    * @param {any} ground GeoJSON
    * @param {(id: string) => void} choose
+   * @param {Around} around
    */
-  constructor(map, ground, choose) {
+  constructor(map, ground, choose, around) {
     this.map = map;
     this.ground = ground;
+    this.around = around;
+    map.on("moveend", () => this.#lookAround());
     for (const layer of ["high", "low"]) {
       map.on("click", layer, (e) => {
         const id = e.features?.[0]?.properties?.["id"];
@@ -50,9 +57,10 @@ export class CityMap {
    * @param {any} ground
    * @param {Given} given
    * @param {(id: string) => void} choose
+   * @param {Around} around
    * @returns {Promise<CityMap>}
    */
-  static async open(box, ground, given, choose) {
+  static async open(box, ground, given, choose, around) {
     const { Map, NavigationControl, ScaleControl } = await import("./maplibre.js");
     const bounds = features.bounds(ground) ?? undefined;
     const map = new Map({
@@ -70,7 +78,7 @@ export class CityMap {
     });
     map.addControl(new NavigationControl({ showCompass: false }), "top-left");
     map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
-    const city = new CityMap(map, ground, choose);
+    const city = new CityMap(map, ground, choose, around);
     await map.once("load");
     city.#ready = true;
     city.#styled = city.#key(given);
@@ -88,9 +96,20 @@ export class CityMap {
     this.#label(given.book.tongue.t);
     addImages(this.map, colour);
     this.#data("ground", this.ground);
-    this.#data("devices", features.devices(given.book));
+    this.#whole = given.book.registry.whole;
+    if (this.#whole) this.#data("devices", features.devices(given.book));
+    else this.#lookAround();
     this.#shown = null;
     this.show(given);
+  }
+
+  /** Of a large city only what is in view is asked for; the newest view counts. */
+  async #lookAround() {
+    if (this.#whole || !this.#ready) return;
+    const turn = ++this.#turn;
+    const view = this.map.getBounds();
+    const found = await this.around({ west: view.getWest(), south: view.getSouth(), east: view.getEast(), north: view.getNorth() });
+    if (found && turn === this.#turn) this.#data("devices", features.sampled(found));
   }
 
   /** The library's own parts speak the page's language. @param {import("../lib/types.js").Say} t */

@@ -5,11 +5,12 @@ import { flooded, hold, pick, ROWS_AT_MOST, rows, shownLevel } from "../lib/aler
 import { candidates } from "../lib/candidates.js";
 import { msOf, number } from "../lib/format.js";
 import { limitsOf } from "../lib/limits.js";
+import { missing, renewed, withSome } from "../lib/lookup.js";
 import { quantile } from "../lib/latency.js";
 import { errorText, kindName, lead, levelName, placeName, situationName, unitOf } from "../lib/words.js";
 import { ROMAN } from "../lib/severity.js";
 import { around, Curve } from "../io/curve.js";
-import { bootstrap, getJson, HttpError, readRegistry } from "../io/http.js";
+import { bootstrap, devicesAround, getJson, HttpError, lookUp, readRegistry } from "../io/http.js";
 import { asked, recall, remember } from "../io/prefs.js";
 import { Socket } from "../io/socket.js";
 import { Sound } from "../io/sound.js";
@@ -100,6 +101,8 @@ function run(known, tongue) {
   /** @type {Model["mapState"]} */ let mapState = "loading";
   /** @type {Model["curve"]} */ let curveState = { state: "empty", error: "", last: null };
   let evidence = "";
+  /** @type {import("../lib/types.js").Sample | null} */ let sample = null;
+  /** @type {Set<string>} */ const asking = new Set();
   let announced = new Set();
   const say = announcer(byId("polite"));
   const cry = announcer(byId("urgent"));
@@ -110,7 +113,7 @@ function run(known, tongue) {
 
   const words = (/** @type {Incident} */ i) =>
     `${kindName(book, i.kind)} ${placeName(book, i)} ${i.place} ${i.id} ${i.evidence.map((e) => e.device).join(" ")}`;
-  const zone = (/** @type {Incident} */ i) => book.registry.places.get(i.place)?.zone ?? i.place;
+  const zone = (/** @type {Incident} */ i) => i.zone || i.place;
   const title = (/** @type {Alert} */ i) => (i.type === "situation" ? situationName(book, i) : `${kindName(book, i.kind)} ${placeName(book, i)}`);
   const incident = () => (chosen ? (hearing.world.incidents.get(chosen) ?? null) : null);
   const situation = () => (chosen ? (hearing.world.situations.get(chosen) ?? null) : null);
@@ -173,7 +176,34 @@ function run(known, tongue) {
       mayAct: post !== null && where !== undefined && (post.district < 0 || post.district === where),
       curve: curveState,
       evidence,
+      sample,
     };
+  }
+
+  /** Names of the chosen incident that a page of a large city does not have yet. */
+  async function learn() {
+    const ids = missing(incident(), book.registry, asking);
+    if (!ids.devices.length && !ids.places.length) return;
+    for (const id of [...ids.devices, ...ids.places]) asking.add(id);
+    try {
+      const some = await lookUp(ids);
+      book = { ...book, registry: withSome(book.registry, some) };
+    } catch {
+      for (const id of [...ids.devices, ...ids.places]) asking.delete(id); // ids are shown; the next change asks again
+    }
+    paint();
+  }
+
+  /** @type {import("../map/map.js").Around} */
+  async function nearby(box) {
+    try {
+      const found = await devicesAround(box);
+      sample = { shown: found.devices.length, total: found.total };
+      paint();
+      return found.devices;
+    } catch {
+      return null; // what is drawn stays; the next move asks again
+    }
   }
 
   /** @param {string} id */
@@ -209,6 +239,7 @@ function run(known, tongue) {
     if (messages.some((message) => message.type !== "beat" && message.type !== "values")) {
       ring();
       watch();
+      learn();
     }
     const m = model();
     const { t } = book.tongue;
@@ -303,6 +334,7 @@ function run(known, tongue) {
     evidence = "";
     curveState = { state: "loading", error: "", last: null };
     watch();
+    learn();
     paint();
   }
 
@@ -475,7 +507,7 @@ function run(known, tongue) {
   async function drawMap() {
     try {
       const ground = await getJson("/api/map");
-      map = await CityMap.open(byId("map"), ground, { world: hearing.world, book, chosen, theme, layers }, acts.choose);
+      map = await CityMap.open(byId("map"), ground, { world: hearing.world, book, chosen, theme, layers }, acts.choose, nearby);
       mapState = "ready";
     } catch {
       mapState = "failed"; // no WebGL 2, or no map: the lists say the same
@@ -491,7 +523,8 @@ function run(known, tongue) {
   setInterval(paint, 1000); // ages and countdowns
   setInterval(async () => {
     try {
-      book = { ...book, registry: await readRegistry() };
+      const fresh = await readRegistry();
+      book = { ...book, registry: renewed(book.registry, fresh) };
     } catch {
       // the next round will do; what is shown stays usable
     }

@@ -80,7 +80,7 @@ function empty(m) {
   return html`<li class="blank">
     <b>${t(key)}</b>
     ${key === "list.quiet"
-      ? html`<span>${t("list.watching", { devices: m.book.registry.devices.size, units: m.book.registry.units.size })}</span>`
+      ? html`<span>${t("list.watching", { devices: m.book.registry.counts.devices, units: m.book.registry.units.size })}</span>`
       : nothing}
   </li>`;
 }

@@ -4,7 +4,7 @@ import type { Filter, Look, Row } from "../lib/alerts.js";
 import type { Book } from "../lib/words.js";
 import type { Case, Incident, Order, Situation } from "../lib/messages.js";
 import type { Candidate } from "../lib/candidates.js";
-import type { Link, Notice, Pending, Post, World } from "../lib/types.js";
+import type { Link, Notice, Pending, Post, Sample, World } from "../lib/types.js";
 
 export type Dialog =
   | { type: "post" }
@@ -53,6 +53,7 @@ export interface ConsoleModel {
   mayAct: boolean; // this post may decide about the chosen incident
   curve: { state: "loading" | "ready" | "empty" | "failed"; error: string; last: { value: number; t_ms: number } | null };
   evidence: string; // id of the finding whose curve is shown
+  sample: Sample | null; // devices on the map of a large city
 }
 
 export interface ConsoleActs {

@@ -55,8 +55,8 @@ export function overview(m, act) {
         <h3>${t("overview.watch")}</h3>
         <dl>
           ${[
-            ["overview.devices", m.book.registry.devices.size],
-            ["overview.places", m.book.registry.places.size],
+            ["overview.devices", m.book.registry.counts.devices],
+            ["overview.places", m.book.registry.counts.places],
             ["overview.kinds", Object.keys(m.book.domains.kinds).length],
           ].map(([k, n]) => html`<div><dt>${t(String(k))}</dt><dd class="num">${n}</dd></div>`)}
         </dl>
