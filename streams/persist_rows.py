@@ -206,10 +206,11 @@ def repeated(readings: Sorted, times: Times, value_before: F64) -> NDArray[np.bo
 def newest_values(readings: Sorted, times: Times, value_before: F64) -> F64:
     """Value of each series' newest reading after these: float64 (g,). Args: as ``repeated``."""
     last = np.append(readings.first[1:], len(readings)) - 1
-    if times.late is None:
-        return readings.value[last].astype(np.float64, copy=False)
-    newest = np.maximum.accumulate(np.where(times.late, -1, np.arange(len(readings))))[last]
-    return np.where(newest >= readings.first, readings.value[newest], value_before).astype(np.float64)
+    value: F64 = readings.value[last]
+    if times.late is not None:
+        newest = np.maximum.accumulate(np.where(times.late, -1, np.arange(len(readings))))[last]
+        value = np.where(newest >= readings.first, readings.value[newest], value_before)
+    return value
 
 
 def rows(
