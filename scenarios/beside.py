@@ -124,7 +124,7 @@ class Beside:
     def _message(self, payload: bytes) -> None:
         try:
             if frames.is_frame(payload):
-                readings = frames.decode(payload).readings
+                readings = frames.finite(frames.decode(payload).readings)[0]
                 self._waiting.append(readings)
                 self._rows += len(readings)
                 if self._rows >= JOINED_ROWS:

@@ -72,7 +72,9 @@ def hear(logs: Logs) -> Heard:
     for offset, payload, _ in logs.feed:
         try:
             frame = frames.is_frame(payload)
-            content = frames.decode(payload).readings if frame else codec.decode_feed(payload)
+            content = (
+                frames.finite(frames.decode(payload).readings)[0] if frame else codec.decode_feed(payload)
+            )
             messages.append((offset, content))
         except BadInput:
             unreadable += 1

@@ -150,8 +150,8 @@ def _message(hub: Hub, district: int, payload: bytes) -> None:
     """Take a message of the feed; one that cannot be read is the district agent's business, not ours."""
     try:
         if frames.is_frame(payload):
-            frame = frames.decode(payload)
-            hub.readings(district, frame.readings, frame.ingest_ns)
+            frame = frames.decode(payload, district=district)
+            hub.readings(district, frames.finite(frame.readings)[0], frame.ingest_ns)
             return
         message = codec.decode_feed(payload)
     except BadInput as error:
