@@ -64,11 +64,17 @@ async def run(
         ready: called once, when everything is up.
 
     Raises:
-        BadInput: ``ingest.nothing``, ``mqtt.…``, ``run.unknown``, ``domain.…``
+        BadInput: ``ingest.nothing``, ``ingest.worker``, ``mqtt.…``, ``run.unknown``, ``domain.…``
         Unavailable: ``kafka.…``, ``database.…``, ``ingest.port``
     """
     if not with_http and not settings.mqtt:
         raise BadInput("ingest.nothing", "nothing to take readings from: allow HTTP, or give --mqtt")
+    if settings.share_port and settings.mqtt and not settings.worker:
+        raise BadInput(
+            "ingest.worker",
+            "several processes share the port, so each that reads MQTT needs a name of its own for the broker: set"
+            " YIWANG_WORKER",
+        )
     topics = Topics(settings.run)
     clock = SystemClock()
     dsn = settings.database.get_secret_value()
@@ -81,7 +87,7 @@ async def run(
         raise unknown_run(settings.run, [r.name for r in await asyncio.to_thread(list_runs, dsn)])
 
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listen(settings.host, settings.ingest_port)) if with_http else None
+        listener = stack.enter_context(_listen(settings)) if with_http else None
         watch = Watch(dsn, topics.schema, domains)
         await watch.start()
         stack.push_async_callback(watch.stop)
@@ -216,11 +222,13 @@ async def _within(close: Callable[[], Any], what: str) -> None:  # Any: a corout
         _log.error(error.code, reason=error.message)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.host, settings.ingest_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # with the protocol named, or asyncio leaves Nagle's algorithm on for what is accepted: up to 40 ms an answer
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if settings.share_port:  # the kernel deals connections out among all that listen so
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
         listener.listen(2048)  # the ready line is true even before uvicorn has got this far

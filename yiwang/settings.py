@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     port: int = Field(8420, ge=0, le=65535, description="HTTP port of the gateway; 0 takes a free one")
     socket_port: int = Field(0, ge=0, le=65535, description="live socket of the gateway; 0 takes a free one")
     ingest_port: int = Field(8421, ge=0, le=65535, description="HTTP port of ingest; 0 takes a free one")
+    share_port: bool = Field(
+        False, description="several ingest processes may listen on one ingest_port; each of them must say so"
+    )
     metrics_host: str = Field("127.0.0.1", description="address where a stream worker shows its metrics")
     metrics_port: int = Field(
         0,

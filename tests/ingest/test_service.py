@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,7 @@ class Town:
         self.bootstrap = bootstrap
         self.dsn = dsn
         self.topics = Topics(name)
+        self.data = tempfile.mkdtemp(prefix="yiwang-town-")
         migrate(dsn, Run(name=name, kind="replay", ticks="player", districts=2))
         asyncio.run(self._found())
 
@@ -188,6 +190,23 @@ def test_two_processes_feed_one_city(town: Town) -> None:
 
 
 @pytest.mark.slow
+def test_two_processes_on_one_port(town: Town) -> None:
+    """With --share-port a second one listens where the first does, and goes on when the first has ended."""
+    with town.process("--share-port") as (_, two):
+        port = two["http"].rpartition(":")[2]
+        with town.process("--share-port", "--port", port) as (_, one):
+            assert one["http"] == two["http"]
+        for value in (1.0, 2.0):
+            answer = httpx.post(
+                f"http://{two['http']}/v1/readings",
+                content=json.dumps([row(value=value, time=now())]),
+                headers=JSON,
+            )
+            assert answer.json()["accepted"] == 1
+    assert town.feed()[0] == [1.0, 2.0]
+
+
+@pytest.mark.slow
 def test_sigterm_finishes_what_is_under_way(town: Town) -> None:
     """A request that was sent before the signal is answered, and is in the topic; the process exits 0."""
     with town.process() as (child, line):
@@ -273,6 +292,7 @@ def test_dead_letters_are_listed_and_sent_again(town: Town) -> None:
         ({"database": "postgresql://x@127.0.0.1:{free}/x"}, True, "database.unavailable"),
         ({"run": "nowhere"}, True, "run.unknown"),
         ({"mqtt": "broker:1883"}, True, "mqtt.url"),
+        ({"mqtt": "mqtt://127.0.0.1:{free}", "share_port": "true"}, True, "ingest.worker"),
         ({"mqtt_mapping": "no/such/file.yaml"}, True, "mqtt.mapping.missing"),
         ({}, False, "ingest.nothing"),
     ],

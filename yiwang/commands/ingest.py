@@ -15,6 +15,9 @@ from yiwang.settings import Settings, load
 @click.option("--http/--no-http", "with_http", default=True, help="Listen for HTTP (default), or not.")
 @click.option("--port", type=int, help="HTTP port; 0 takes a free one (setting ingest_port).")
 @click.option(
+    "--share-port", is_flag=True, default=None, help="Several of these processes listen on one port together."
+)
+@click.option(
     "--mqtt", metavar="URL", help="MQTT broker, mqtt[s]://[user:password@]host[:port] (setting mqtt)."
 )
 @click.option("--mqtt-mapping", metavar="FILE", help="YAML that maps topics and payloads to readings.")
