@@ -148,7 +148,7 @@ class Book:
             Numbers of the series that may be watched otherwise now: new ones, those of other devices, kinds,
             places or attributes, and those that are gone. By id of the device as far as they are its own now.
         """
-        self.version = change.version
+        renamed, self.version = change.version != self.version, change.version
         moved = self._put_places({p.id: p for p in change.places})
         own, gone = self._put_devices({d.id: d for d in change.devices})
         if len(moved):
@@ -156,7 +156,7 @@ class Book:
             at[moved] = True
             here = np.flatnonzero(self.pair)
             gone = np.concatenate((gone, here[at[self.place[self.device[here]]]]))
-        if len(moved) or len(own) or len(gone) or change.devices:
+        if renamed or len(moved) or len(own) or len(gone):
             self.changes += 1
         if len(gone) == 0:
             return own
