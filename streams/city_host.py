@@ -11,19 +11,19 @@ from dispatch.city import CityDesk
 from streams.blocks import Pieces
 from streams.log_reader import LogReader
 from streams.outbox import Outbox
-from streams.progress import Progress
+from streams.progress import LOOK_S, Progress
 from streams.snapshots import Cut, Snapshots
+from streams.watching import ends_or_none
 from yiwang import logs
 from yiwang.clock import Clock
 from yiwang.codec import decode_output, encode
-from yiwang.errors import BadInput, Conflict, Unavailable
+from yiwang.errors import BadInput, Conflict
 from yiwang.fencing import Fence
 from yiwang.model import Body, Command, Incident, Output, SupportNeeded, SupportOffer
 from yiwang.topics import HEADER_INGEST, Topics
 
 Position = tuple[str, int]
 
-WATCH_S = 5.0
 CITY = -1
 """The city's place in the table of snapshots, where districts have their number."""
 
@@ -226,15 +226,14 @@ class CityHost:
         """
         progress = Progress("the city worker")
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(LOOK_S)
             if self._city is None:
                 continue
             numbers = sorted(self._mine)
             at = tuple(self._city.read[p] for p in numbers)
-            try:
-                ends = await self.reader.ends([(self.topics.outputs, p) for p in numbers])
-            except Unavailable as error:
-                _log.warning("broker_away", reason=error.message)
+            ends = await ends_or_none(self.reader, [(self.topics.outputs, p) for p in numbers])
+            if ends is None:
+                progress.excuse()
                 continue
             self.ends = {p: ends[self.topics.outputs, p] for p in numbers}
             progress.look(at, tuple(ends[self.topics.outputs, p] for p in numbers), time.monotonic())

@@ -11,12 +11,13 @@ from streams.log_reader import LogReader
 from streams.machine import DistrictMachine
 from streams.outbox import Outbox
 from streams.partition import Partition, Tail
-from streams.progress import Progress
+from streams.progress import LOOK_S, Progress
 from streams.snapshots import Snapshots
+from streams.watching import ends_or_none
 from yiwang import logs
 from yiwang.clock import SECOND, Clock
 from yiwang.codec import encode
-from yiwang.errors import Conflict, Unavailable
+from yiwang.errors import Conflict
 from yiwang.fencing import MARK, Fence
 from yiwang.model import Tick
 from yiwang.topics import HEADER_AGENT, HEADER_INGEST, HEADER_OWNER, Topics
@@ -26,7 +27,6 @@ Position = tuple[str, int]
 JOINED_MESSAGES = 64
 """Waiting messages of the feed that are worked on at once."""
 SETTLE_S = 30.0
-WATCH_S = 5.0
 RELEASE_S = 3.0
 """So long a rebalance is held up for keeping states; then the next owner works from older ones."""
 
@@ -300,12 +300,12 @@ class DistrictHost:
             Conflict: ``streams.stalled``.
         """
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(LOOK_S)
             both = (self.topics.feed, self.topics.commands)
-            try:
-                ends = await self.reader.ends([(topic, n) for n in self._held for topic in both])
-            except Unavailable as error:
-                _log.warning("broker_away", reason=error.message)
+            ends = await ends_or_none(self.reader, [(topic, n) for n in self._held for topic in both])
+            if ends is None:
+                for held in self._held.values():
+                    held.progress.excuse()
                 continue
             for number, held in self._held.items():
                 if (self.topics.feed, number) not in ends:

@@ -17,12 +17,14 @@ from faust.types import TP
 from sql import query
 from sql.pool import coded, connect
 from streams import figures
-from streams.faust_app import PromptConsumer
+from streams.faust_app import PromptConsumer, guarded
+from streams.log_reader import LogReader
 from streams.observed import Seen, observed
 from streams.persist_retention import retain_for_ever
 from streams.persist_store import Store
 from streams.persist_writer import Limits, Writer
 from streams.traced import PersistTraces
+from streams.watching import watch
 from yiwang import logs
 from yiwang.broker import ensure_topics
 from yiwang.clock import SystemClock
@@ -34,7 +36,6 @@ from yiwang.tracing import start as start_traces
 SESSION_TIMEOUT_S = 6.0
 _REVOKE_FLUSH_S = 3.0  # within the session time-out, or the group would go on without us
 _STOP_FLUSH_S = 2.0
-_LOOK_S = 5.0
 _BUFFER_MESSAGES = 64  # frames are large; what waits is bounded by the writer, not here
 
 
@@ -77,7 +78,7 @@ async def _run(settings: Settings, worker: str, seen: Seen) -> None:
         writer.told = traces.stored
     app = make_app(settings, topics, worker, writer, failed, seen.ready(), traces)
     writing = asyncio.create_task(writer.run(), name="persist-writer")
-    looking = asyncio.create_task(_look(app, writer, ends), name="persist-look")
+    looking = asyncio.ensure_future(_look(settings, writer, ends))
     dropping = asyncio.create_task(retain_for_ever(settings, SystemClock()), name="persist-retain")
     try:
         await app.start()
@@ -103,18 +104,19 @@ async def _run(settings: Settings, worker: str, seen: Seen) -> None:
         raise done[0]
 
 
-async def _look(app: faust.App, writer: Writer, ends: dict[tuple[str, int], int]) -> None:
-    """Every few seconds, how far the logs are, for onlookers."""
-    while True:
-        await asyncio.sleep(_LOOK_S)
-        wanted = [TP(*partition) for partition in writer.positions]
-        try:
-            found = await app.consumer.highwaters(*wanted) if wanted else {}
-        except Exception as error:  # noqa: BLE001  whatever the client raises, it is no matter of ours
-            logs.get("persist").debug("ends_unknown", reason=repr(error))
-            continue
+@guarded
+async def _look(settings: Settings, writer: Writer, ends: dict[tuple[str, int], int]) -> None:
+    """Every few seconds, how far the logs are, for onlookers, and whether we stand still before them."""
+
+    def told(found: Mapping[tuple[str, int], int]) -> None:
         ends.clear()
-        ends.update({(tp.topic, tp.partition): end for tp, end in found.items()})
+        ends.update(found)
+
+    reader = await LogReader.start(settings.kafka, "yiwang-persist-watch")
+    try:
+        await watch("persist", reader, lambda: writer.positions, told, excused=lambda: writer.is_away)
+    finally:
+        await reader.stop()
 
 
 async def _start(settings: Settings, topics: Topics, writer: Writer) -> None:
