@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import importlib.util
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,30 @@ def until(what: Callable[[], object]) -> None:
                 return
         time.sleep(0.1)
     pytest.fail("waited in vain")
+
+
+@contextlib.contextmanager
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """An OpenTelemetry collector that keeps what it is sent: its address, and the bodies."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", bodies
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class City:
@@ -86,15 +114,15 @@ def test_what_all_processes_tell_adds_up(kafka: EmbeddedKafka, pg_dsn: str, tmp_
     device = next(
         d for d in scenario.registries[0].devices if any(s.metric == "water_depth" for s in d.series)
     )
-    with Supervisor(tmp_path) as supervisor:
-        start_all(
-            supervisor,
-            [
-                child("serve", ["serve"], where, run=run.name, port=0),
-                child("ingest", ["ingest"], where, run=run.name, ingest_port=0),
-                *stream_children(where, run=run.name, city=True),
-            ],
-        )
+    followed = importlib.util.find_spec("opentelemetry") is not None
+    with collector() as (url, spans), Supervisor(tmp_path) as supervisor:
+        traces = {"YIWANG_TRACES": url, "YIWANG_TRACE_RATIO": "1"} if followed else {}
+        children = [
+            child("serve", ["serve"], where, run=run.name, port=0),
+            child("ingest", ["ingest"], where, run=run.name, ingest_port=0),
+            *stream_children(where, run=run.name, city=True),
+        ]
+        start_all(supervisor, [dataclasses.replace(c, env={**c.env, **traces}) for c in children])
         roles = {e.role for e in processes.found(tmp_path, run.name)}
         assert roles == {"gateway", "ingest", "district", "city", "persist"}
         with httpx.Client(trust_env=False) as client:
@@ -141,6 +169,10 @@ def test_what_all_processes_tell_adds_up(kafka: EmbeddedKafka, pg_dsn: str, tmp_
             assert not any(page.rows(metrics.AWAY).values())
             for have, value in page.rows(metrics.QUEUE).items():
                 assert value <= page.rows(metrics.QUEUE_LIMIT)[have]
+
+        if followed:  # every frame was followed from stage to stage
+            for service in (b"yiwang-ingest", b"yiwang-district", b"yiwang-persist"):
+                until(lambda service=service: any(service in body for body in spans))  # type: ignore[misc]
 
         # ---- yiwang top sees the same; a killed worker is missed, then counted ----
         told = city.top()

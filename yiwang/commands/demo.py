@@ -166,7 +166,7 @@ def _run(
             _say(
                 f"ready in {ready_s:.0f} s. Console: {address}console.html   worker's phone: {address}worker.html\n"
                 f"readings are taken at http://127.0.0.1:{ingest_port}/v1/readings   logs: {where.folder / 'logs'}\n"
-                f"to work on this city from another terminal: . {_shown(note)}\n"
+                f"to work on this city from another terminal: . {_shown(note)}   (then, for instance: yiwang top)\n"
                 "Ctrl-C ends everything."
             )
             _ending.run(_watch(run, scenario, where, address, speed, supervisor))
