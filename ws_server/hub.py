@@ -54,6 +54,8 @@ class Hub:
         consumer: of outputs; None while there is none.
         fences: which outputs of each district count.
         lag: outputs not yet taken, per district.
+        seen_at: offsets taken at the last look at Kafka; still: looks in a row at which none had moved though outputs
+            wait; silent: set when that is too many.
         skipped: feed messages left out for screens because the gateway was behind.
         stages: how long each stage takes.
         traces: follow some outputs; None where they are off.
@@ -82,6 +84,9 @@ class Hub:
         self.consumer: aiokafka.AIOKafkaConsumer | None = None
         self.fences: dict[int, Fence] = {}
         self.lag: dict[int, int] = {}
+        self.seen_at: dict[int, int] = {}
+        self.still = 0
+        self.silent = asyncio.Event()
         self.skipped = 0
         self.pages_opened = 0  # since the start; the demo begins its night with the first
         self._sessions: dict[Session, Callable[[], None]] = {}

@@ -18,7 +18,7 @@ from ws_server.view import RING
 from yiwang import codec, frames, logs
 from yiwang.broker import ensure_topics, start_consumer
 from yiwang.clock import SECOND
-from yiwang.errors import BadInput
+from yiwang.errors import BadInput, Unavailable
 from yiwang.fencing import Fence
 from yiwang.model import RegistryChange, RulesChange, Tick
 from yiwang.topics import HEADER_AGENT, HEADER_INGEST
@@ -58,9 +58,14 @@ async def keep_outputs(hub: Hub) -> None:
         for d, part in parts.items():
             consumer.seek(part, hub.view.at[d] + 1)
         hub.consumer = consumer
+        hub.silent.clear()
         hub.well("outputs")
         while True:
             _open_when_complete(hub, ends)
+            if hub.silent.is_set():
+                raise Unavailable(
+                    "kafka.silent", "outputs wait, and the consumer gives none: it is made anew"
+                )
             batch: dict[_Part, list[_Record]] = await consumer.getmany(timeout_ms=200, max_records=500)
             for part, records in batch.items():
                 for record in records:

@@ -14,6 +14,8 @@ from yiwang.broker import start_producer, unavailable
 from yiwang.errors import BadInput, YiwangError
 
 BEAT_S = 2.0
+SILENT_LOOKS = 7
+"""A consumer that has given nothing for so many looks, though outputs wait, has fallen silent: that happens."""
 CITY_POLL_S = 10.0
 CITY_SHARE = 5  # after reading the city, nothing for so many times as long
 LONGEST_WAIT_S = 5.0
@@ -118,6 +120,12 @@ async def _look_at_kafka(hub: Hub) -> None:
     except (KafkaError, OSError, TimeoutError) as error:
         hub.problem("broker", unavailable(hub.bootstrap, error))
         return
-    at = hub.view.at
+    at, before = hub.view.at, hub.seen_at
     hub.lag = {part.partition: max(0, end - 1 - at[part.partition]) for part, end in ends.items()}
+    hub.seen_at = at
+    hub.still = hub.still + 1 if at == before and any(hub.lag.values()) else 0
+    if hub.still >= SILENT_LOOKS:
+        hub.still = 0
+        hub.counts["silences"] += 1
+        hub.silent.set()  # it gets a new connection, see keep_outputs
     hub.well("broker")

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,6 +114,19 @@ class City:
             if self._of(role, self.supervisor.pid) == pid:
                 self.supervisor.kill(self._name(role), signal.SIGCONT)
 
+    async def all_deaf(self, roles: Collection[str]) -> None:
+        """Wait until the consumers of these roles give nothing any more."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not all(self._is_deaf(role) for role in roles):  # noqa: ASYNC110  a file tells nobody
+                await asyncio.sleep(0.2)
+
+    def _is_deaf(self, role: str) -> bool:
+        return (self.ground.folder / self.run.name / f"deaf-{role}").exists()
+
+    def restarts(self, role: str) -> int:
+        """How often a process was started again."""
+        return self._of(role, self.supervisor.restarts)
+
     def silences(self, role: str) -> int:
         """How often the supervisor has ended a process because it gave no sign of life."""
         return self._of(role, self.supervisor.silences)
@@ -219,7 +233,13 @@ class City:
 
 @asynccontextmanager
 async def city(
-    at: Ground, name: str, *, districts: int = 3, workers: int = 2, silent_s: float | None = None
+    at: Ground,
+    name: str,
+    *,
+    districts: int = 3,
+    workers: int = 2,
+    silent_s: float | None = None,
+    deaf: Collection[str] = (),
 ) -> AsyncIterator[City]:
     """A run of its own with everything started.
 
@@ -229,9 +249,11 @@ async def city(
         districts: how many.
         workers: district workers.
         silent_s: after so long a silent process is ended by the supervisor; None: never, so that it wakes up again.
+        deaf: roles whose consumer gives nothing any more after a while, once (``tests.faults.deaf``).
     """
     run = Run(name=name, kind="live", ticks="agent", districts=districts)
     opened = town.scenario(districts)
+    (at.folder / name).mkdir(exist_ok=True)
     where = Services(kafka=at.kafka.bootstrap, database=at.postgres.dsn, folder=at.folder / name)
     await prepare(run, opened, bootstrap=where.kafka, dsn=where.database)
     await _open(run, opened, where)
@@ -242,6 +264,12 @@ async def city(
         *stream_children(where, run=name, workers=workers, city=True),
     ]
     made = [replace(c, silent_s=silent_s) for c in made]
+    for role in deaf:
+        k = next(k for k, c in enumerate(made) if c.name == f"{name}-{role}")
+        argv = [sys.executable, "-m", "tests.faults.deaf", *made[k].argv[3:]]
+        made[k] = replace(
+            made[k], argv=argv, env={**made[k].env, "YIWANG_TEST_DEAF": str(where.folder / f"deaf-{role}")}
+        )
     with Supervisor(where.folder, max_restarts=1000, on_event=_tell) as supervisor:
         await asyncio.to_thread(start_all, supervisor, made)
         one = City(at, run, supervisor, {c.name.removeprefix(f"{name}-"): c for c in made})
@@ -252,7 +280,8 @@ async def city(
                 town.Load(f"127.0.0.1:{ports[2]}", districts) as one.load,
                 SimulatedStaff(socket, units, clock=SystemClock(), speed=CREW_SPEED),
             ):
-                await one.recovered()
+                if not deaf:
+                    await one.recovered()
                 yield one
                 async with asyncio.timeout(PATIENCE_S):
                     await one.load.stop()

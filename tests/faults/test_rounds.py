@@ -131,6 +131,18 @@ async def test_rounds(services: Ground, kind: str) -> None:
     await carry(services, kind.replace("_", "-"), _of(kind))
 
 
+@pytest.mark.skipif(ROUNDS == 1, reason="make test-faults: the watch takes its time")
+async def test_consumers_that_fall_silent_are_noticed(services: Ground) -> None:
+    """Processes that live and read nothing: the watch over their progress ends them, or gives them a new connection."""
+    deaf = ("district0", "persist0", "city0", "serve")
+    async with city(services, "deaf", deaf=deaf) as one:
+        await one.all_deaf(deaf)
+        await one.recovered()
+        assert all(one.restarts(role) for role in deaf if role != "serve")
+    verdict = await judge(one)
+    assert not verdict.wrong, "\n".join(verdict.wrong)
+
+
 @pytest.mark.skipif(
     ROUNDS == 1, reason="make test-faults: the pauses are longer than the watchdog's patience"
 )

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from aiokafka import TopicPartition
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.ws_server.bodies import hub, incident, order, output, result
-from ws_server import socket
+from ws_server import life, socket
 from ws_server.client import LiveClient
 from ws_server.hub import Hub
 from ws_server.loopback import listen
@@ -286,3 +287,31 @@ async def test_an_unknown_post_is_told_to_the_program(url: str) -> None:
         with pytest.raises(YiwangError) as refused:
             await screen.until(lambda s: s.snapshots)
     assert refused.value.code == "session.unknown_post"
+
+
+async def test_a_consumer_that_gives_nothing_though_outputs_wait_is_made_anew(made: Hub) -> None:
+    """One that moves, or has nothing to give, is left alone."""
+
+    class Consumer:
+        ends: dict[Any, int]
+
+        def assignment(self) -> set[Any]:
+            return set(self.ends)
+
+        async def end_offsets(self, parts: list[Any]) -> dict[Any, int]:
+            return {part: self.ends[part] for part in parts}
+
+    part = TopicPartition("test.outputs", 0)
+    consumer = made.consumer = Consumer()
+    for _ in range(3 * life.SILENT_LOOKS):
+        consumer.ends = {part: made.view.at[0] + 1}
+        await life._look_at_kafka(made)
+    for n in range(3 * life.SILENT_LOOKS):
+        consumer.ends = {part: made.view.at[0] + 3}
+        says(made, incident(f"I-{n}"))
+        await life._look_at_kafka(made)
+    assert not made.silent.is_set()
+    for _ in range(life.SILENT_LOOKS):
+        await life._look_at_kafka(made)
+    assert made.silent.is_set()
+    assert made.counts["silences"] == 1
