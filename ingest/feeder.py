@@ -34,6 +34,8 @@ SOON_S = 0.003
 """A frame of a lane with nothing under way leaves when it is so old."""
 EARLY_PER_S, EARLY_BURST = 100.0, 20.0
 """Frames of all lanes that leave before they are ``frame_ms`` old or full."""
+EARLY_ROWS = 500
+"""A frame with more than these after ``SOON_S`` is one of heavy load, and takes its time."""
 UNDER_WAY = 2
 """With so many messages unacknowledged a lane seals nothing but full frames, …"""
 LONGEST_S = 1.0
@@ -317,7 +319,7 @@ class Feeder:
         old = now - item.began + 1e-6  # timers may be a little early
         if (lane.under_way < UNDER_WAY and old >= self._frame_s) or old >= LONGEST_S:
             self._seal(lane)
-        elif lane.under_way or old < self._soon_s:
+        elif lane.under_way or old < self._soon_s or (item.rows > EARLY_ROWS and old < self._frame_s):
             when = item.began + (self._soon_s if old < self._soon_s else self._frame_s)
             self._look_again(lane, when if when > now + 1e-6 else item.began + LONGEST_S)
         elif (wait_s := self._early_wait(now)) > 0:
