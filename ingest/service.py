@@ -138,6 +138,8 @@ async def run(
             line["mqtt"] = str(where)
         server: _Server | None = None
         metrics = Metrics("ingest", settings.run, settings.worker)
+        # of a port that several processes share nobody can say which of them answers
+        own_metrics = listener is None or settings.share_port
         feeders = {"mqtt": patient.feeder}
         if listener:
             hasty = intake(DELIVER_S)
@@ -158,7 +160,12 @@ async def run(
                 }
 
             bounded = Bounded(
-                http.app(hasty, body_limit=settings.body_limit, health=health, metrics=metrics),
+                http.app(
+                    hasty,
+                    body_limit=settings.body_limit,
+                    health=health,
+                    metrics=None if own_metrics else metrics,
+                ),
                 limit_bytes=settings.inflight_mb * 2**20,
                 body_limit=settings.body_limit,
                 refusal=http.refusal,
@@ -176,7 +183,7 @@ async def run(
             tasks.append(asyncio.create_task(server.serve([listener]), name="http"))
             host, port = listener.getsockname()[:2]
             line["http"] = f"{host}:{port}"
-        elif settings.metrics_port != metrics_http.OFF:
+        if own_metrics and settings.metrics_port != metrics_http.OFF:
             shown = await metrics_http.start(metrics, settings.metrics_host, settings.metrics_port)
             stack.callback(shown.close)
             line["metrics"] = metrics_http.address(shown)

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         ge=-1,
         le=65535,
         description="port of a stream worker's metrics; 0 takes a free one (told in the ready line), -1 does without "
-        "and announces no process. ingest and the gateway show theirs on their own HTTP port",
+        "and announces no process. ingest and the gateway show theirs on their own HTTP port, unless it is shared",
     )
     traces: str = Field(
         "",

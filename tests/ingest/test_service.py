@@ -207,6 +207,30 @@ def test_two_processes_on_one_port(town: Town) -> None:
 
 
 @pytest.mark.slow
+async def test_on_a_shared_port_metrics_are_elsewhere(kafka: EmbeddedKafka, pg_dsn: str) -> None:
+    """Of a port that several processes share nobody can say which of them answers: each has one for its metrics."""
+    migrate(pg_dsn, Run(name="shared-port", kind="replay", ticks="player", districts=1))
+    stop, said = asyncio.Event(), asyncio.get_running_loop().create_future()
+    settings = load(
+        kafka=kafka.bootstrap,
+        database=pg_dsn,
+        run="shared-port",
+        ingest_port=0,
+        share_port=True,
+        metrics_port=0,
+    )
+    running = asyncio.create_task(run(settings, with_http=True, stop=stop, ready=said.set_result))
+    await asyncio.wait((running, said), return_when=asyncio.FIRST_COMPLETED)
+    line = said.result()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"http://{line['http']}/metrics")).status_code == 404
+        page = await client.get(f"http://{line['metrics']}/metrics")
+    assert "yiwang_ingest_readings_total" in page.text
+    stop.set()
+    await running
+
+
+@pytest.mark.slow
 def test_sigterm_finishes_what_is_under_way(town: Town) -> None:
     """A request that was sent before the signal is answered, and is in the topic; the process exits 0."""
     with town.process() as (child, line):

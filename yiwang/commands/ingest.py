@@ -31,7 +31,7 @@ def command(with_http: bool, **given: Any) -> None:  # Any: options, validated b
     POST /v1/events     [{"device": "CAM-1", "class": "road_flooding", "confidence": 0.9, "time": …}, …]
     GET  /v1/counters   what was accepted and rejected, by source and code
     GET  /healthz
-    GET  /metrics       for Prometheus; where it runs without HTTP, on the setting metrics_port
+    GET  /metrics       for Prometheus; without HTTP, or with --share-port, on the setting metrics_port
 
     A body is a JSON array (or one object), or NDJSON with Content-Type: application/x-ndjson; gzip is taken.
     The answer 202 comes when Kafka has the readings; it lists each rejected row with its reason, and the rows
@@ -56,7 +56,7 @@ async def _run(settings: Settings, with_http: bool) -> None:
 
     def ready(line: dict[str, Any]) -> None:  # Any: plain JSON values
         if settings.metrics_port != OFF:
-            entry.announce(line.get("http") or line.get("metrics", ""))
+            entry.announce(line.get("metrics") or line.get("http", ""))
         click.echo(json.dumps(line, ensure_ascii=False))
 
     stop = asyncio.Event()
