@@ -137,7 +137,8 @@ class Drive:
             "YIWANG_DATABASE": database or self.dsn,
             "YIWANG_RUN": self.run.name,
             "YIWANG_SNAPSHOT_S": "0.3",
-            "YIWANG_METRICS_PORT": "-1",  # their ready lines say where, and their files would lie in the checkout
+            # their ready lines would say where, and their files would lie in the checkout
+            "YIWANG_METRICS_PORT": "-1",
         }
         worker = Worker(role, name, env)
         self._workers.append(worker)
