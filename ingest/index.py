@@ -116,7 +116,7 @@ class Index:
         entry = int(self.directory[h >> self.shift])
         mixed = ((h ^ entry >> 40) * _FACTORS[0] & _BITS) >> 32
         record = self.records[(entry & _LOW_32) + (mixed * (entry >> 32 & 255) >> 32)].tobytes()
-        return int.from_bytes(record[len(key) :], "little") if record.startswith(key) else -1
+        return int.from_bytes(record[len(key) :], "little", signed=True) if record.startswith(key) else -1
 
 
 def build(ids: Sequence[bytes], numbers: I64) -> Index:

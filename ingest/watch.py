@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 
-from ingest.catalogue import Catalogue, build
+from ingest.catalogue import Catalogue, Packer, Part, join
 from sql import query, registry
 from sql.pool import coded, connect
 from yiwang import logs
@@ -12,11 +12,14 @@ from yiwang.domains import Domains
 from yiwang.errors import YiwangError
 
 POLL_S = 10.0
+_PIECE = 2000  # devices; some 10 ms of the event loop
 _log = logs.get("registry")
 
 
 class Watch:
     """Listens for changes of the registry and swaps in a new catalogue whole.
+
+    Only districts whose version is another are read again, piece by piece; the catalogue is built in a thread.
 
     A database that goes away later leaves the last catalogue in force; it is asked again every ``poll_s``.
 
@@ -36,6 +39,7 @@ class Watch:
         self._connection: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._catalogue: Catalogue | None = None
+        self._parts: dict[int, Part] = {}
         self.changed = asyncio.Condition()
 
     @property
@@ -77,12 +81,20 @@ class Watch:
     async def _look(self) -> None:
         async with coded(self._dsn):
             connection = await self._connected()
-            rows = await connection.fetch(query("registry/districts"))
-            versions = {row["number"]: row["registry_version"] for row in rows}
-            if self._catalogue is not None and versions == self._catalogue.versions:
-                return
-            registries = await registry.load(connection)
-        catalogue = await asyncio.to_thread(build, registries, self._domains)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                rows = await connection.fetch(query("registry/districts"))
+                versions = {row["number"]: row["registry_version"] for row in rows}
+                if self._catalogue is not None and versions == self._catalogue.versions:
+                    return
+                parts = {
+                    number: part
+                    if (part := self._parts.get(number)) is not None and part.version == version
+                    else await _load(connection, number, version)
+                    for number, version in versions.items()
+                }
+                places = [registry.place_of(row) for row in await connection.fetch(query("registry/places"))]
+        self._parts = parts
+        catalogue = await asyncio.to_thread(join, parts, places, self._domains)
         async with self.changed:
             self._catalogue = catalogue
             self.changed.notify_all()
@@ -98,3 +110,13 @@ class Watch:
         del connection, pid, channel
         if payload == self._schema:
             self._told.set()
+
+
+async def _load(connection: asyncpg.Connection, district: int, version: int) -> Part:
+    """The devices of a district, a few at a time, so that requests are answered between."""
+    packer = Packer(district)
+    cursor = await connection.cursor(query("registry/feeding"), district)
+    while rows := await cursor.fetch(_PIECE):
+        for row in rows:
+            packer.add(row["id"], row["kind"], row["metrics"], row["numbers"])
+    return packer.part(version)
