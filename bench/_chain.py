@@ -59,6 +59,7 @@ async def register(stack: Stack, run: Run, series: int) -> None:
         async with db.acquire() as connection, connection.transaction():
             for district in range(DISTRICTS):
                 await _district(connection, district, series // DISTRICTS)
+            await connection.execute(sql.query("registry/analyze"))
     finally:
         await db.close()
 

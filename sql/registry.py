@@ -12,6 +12,9 @@ from yiwang.registry import Device, District, Place, Registry, Series, Text, Uni
 
 CHANNEL = "yiwang_registry"  # LISTEN to it; the payload is the schema whose registry changed
 
+MANY = 1000
+"""Places and devices of one change, above which the database is told to look at its tables anew."""
+
 _T = TypeVar("_T", Place, Unit)
 
 
@@ -99,6 +102,8 @@ async def upsert(
             devices=tuple(d for d in new_devices if d.district == number),
             units=tuple(u for u in new_units if u.district == number),
         )
+    if len(new_places) + len(new_devices) > MANY:
+        await conn.execute(query("registry/analyze"))
     if changes or districts or map_layer:
         await conn.fetch(query("registry/notify"))
     return changes
