@@ -232,7 +232,8 @@ async def _within(close: Callable[[], Any], what: str) -> None:  # Any: a corout
 def _listen(settings: Settings) -> socket.socket:
     host, port = settings.host, settings.ingest_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # with the protocol named, or asyncio leaves Nagle's algorithm on for what is accepted: up to 40 ms an answer
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if settings.share_port:  # the kernel deals connections out among all that listen so
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
