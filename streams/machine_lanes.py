@@ -202,13 +202,19 @@ class Lane:
                 entry=self.entry.id,
             ) from error
 
-    def share(self, other: "Lane") -> bool:
-        """Use the other's arrays of rows where they are equal; whether they are."""
+    def share(self, known: dict[tuple[str, int], list[I32]]) -> None:
+        """Use arrays of rows that another lane has too; ``known`` are those of the others, by name and length.
+
+        Equal arrays are one array in the end, whoever came first: what is kept of them does not depend on history.
+        """
         for name in ("series", "zone", "row_of"):
-            if not np.array_equal(getattr(self, name), getattr(other, name)):
-                return False
-        self.series, self.zone, self.row_of = other.series, other.zone, other.row_of
-        return True
+            own: I32 = getattr(self, name)
+            others = known.setdefault((name, len(own)), [])
+            same = next((a for a in others if a is own or np.array_equal(a, own)), None)
+            if same is None:
+                others.append(own)
+            else:
+                setattr(self, name, same)
 
     def _rows_out(self) -> I64:
         codes = [self.book.zone_code(zone) for zone in sorted(self.out)]

@@ -88,11 +88,9 @@ class Watch:
         self.watchers = [
             [at for at, mine in enumerate(reads) if mine[pair]] for pair in range(len(self.book.pairs))
         ]
-        alike: dict[tuple[bytes, int], list[Lane]] = {}
-        for lane, mine in zip(self.lanes, reads, strict=True):
-            others = alike.setdefault((mine.tobytes(), len(lane.series)), [])
-            if not any(lane.share(other) for other in others):
-                others.append(lane)
+        known: dict[tuple[str, int], list[I32]] = {}
+        for lane in self.lanes:
+            lane.share(known)
 
     def _usable(self, batch: Readings) -> I64 | None:
         """Positions of the readings whose series is registered; ``None`` for all."""
