@@ -116,6 +116,8 @@ class DistrictHost:
             await asyncio.to_thread(DistrictMachine.load, saved.state) if saved else DistrictMachine(number)
         )
         feed, commands, outputs = (saved.feed, saved.commands, saved.outputs) if saved else (0, 0, 0)
+        if saved is None:
+            said_by = 0  # whoever kept a state that was deleted: all is read from the beginning
         tail = Tail(machine.n, commands)
         await self.outbox.put(topics.outputs, number, MARK, [(HEADER_OWNER, b"%d" % owner)])
         fence = Fence(said_by)

@@ -264,6 +264,8 @@ class Snapshots:
                 raise self._overtaken(cut, f"it has ownership {cut.owner}, which is not the newest")
             if before is None:
                 before = self._described(connection, cut.district)
+            if not before:
+                connection.execute(query("snapshot/clear_blocks"), where)
             found = blocks.manifest(cut.columns, cut.parts, self._known.setdefault(cut.district, {}))
             now = found.keys()
             changed = [key for key, own in now.items() if before.get(key) != own]

@@ -168,6 +168,17 @@ async def test_a_state_ahead_of_its_log_is_refused(bench: Bench) -> None:
     assert caught.value.code == "log.short"
 
 
+async def test_a_state_that_was_deleted_is_worked_out_anew_from_the_whole_log(bench: Bench) -> None:
+    """What was said is known from the outputs, whoever said it; nothing is said again."""
+    await bench.read()
+    await bench.host.keep({0})
+    said = bench.outputs()
+    bench.snapshots.rows.clear()
+    again = Bench(bench.kafka, bench.snapshots)
+    await again.read()
+    assert again.outputs() == said
+
+
 async def test_outputs_that_come_out_otherwise_after_a_crash_are_sent_and_told(bench: Bench) -> None:
     """A newer release may decide otherwise about the stretch since the last snapshot."""
     await bench.read()

@@ -122,6 +122,21 @@ async def test_only_what_changed_is_written_and_what_is_gone_is_taken_away(dsn: 
         await snapshots.close()
 
 
+async def test_a_state_that_was_deleted_by_hand_leaves_nothing_behind(dsn: str) -> None:
+    """The row is all that has to be deleted; the next state may have other blocks."""
+    one = of_role(dsn)
+    await one.claim(0)
+    await saved(one, cut(0, 1, np.ones(ROWS), {"desk": b"x", "registry": b"y"}))
+    sql(dsn, "delete from snapshot")
+    two = of_role(dsn)
+    await two.claim(0)
+    assert await two.load(0) is None
+    await saved(two, cut(0, 1, owner=2))
+    assert content(await two.load(0)) == (0, [1, 1, 1], 1)
+    for snapshots in (one, two):
+        await snapshots.close()
+
+
 async def test_rewriting_a_state_many_times_does_not_fill_the_disk(dsn: str) -> None:
     """Room of old blocks is used again once they are vacuumed, as the table's settings ask for."""
     one = of_role(dsn)
