@@ -35,7 +35,7 @@ from yiwang.topics import Topics
 from yiwang.tracing import start as start_traces
 
 MQTT_PATIENCE_S = 86_400.0  # a day: the broker keeps what we have not acknowledged, so waiting loses nothing
-_STOP_S = 10.0
+_STOP_S, _STOP_AWAY_S = 10.0, 1.0
 _log = logs.get("ingest")
 
 
@@ -94,9 +94,14 @@ async def run(
         await ensure_topics(settings.kafka, topics, row.districts)
         # linger 0: frames wait as long as is good for them before they come here
         kafka = await start_producer(settings.kafka, client_id=f"yiwang-ingest-{settings.run}", linger_ms=0)
-        stack.push_async_callback(_within, kafka.stop, "kafka.producer")
         producer: Producer = kafka
         spooling: Spooling | None = None
+
+        async def stop_kafka() -> None:
+            away = spooling is not None and spooling.away  # the spool has what it has not
+            await _within(kafka.stop, "kafka.producer", _STOP_AWAY_S if away else _STOP_S)
+
+        stack.push_async_callback(stop_kafka)
         if settings.spool_mb:
             producer = spooling = await _spooling(settings, kafka)
             stack.push_async_callback(_within, spooling.close, "spool")
@@ -218,13 +223,13 @@ async def _spooling(settings: Settings, producer: Producer) -> Spooling:
     return spooling
 
 
-async def _within(close: Callable[[], Any], what: str) -> None:  # Any: a coroutine
+async def _within(close: Callable[[], Any], what: str, wait_s: float = _STOP_S) -> None:  # Any: a coroutine
     """Close something, but not for ever where Kafka is away."""
     try:
-        async with asyncio.timeout(_STOP_S):
+        async with asyncio.timeout(wait_s):
             await close()
     except TimeoutError:
-        _log.error("stop.timeout", what=what, wait_s=_STOP_S)
+        _log.error("stop.timeout", what=what, wait_s=wait_s)
     except YiwangError as error:
         _log.error(error.code, reason=error.message)
 
