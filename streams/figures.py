@@ -109,6 +109,7 @@ def persist(writer: Writer, limits: Limits, ends: Mapping[tuple[str, int], int])
         yield m.PERSIST_BATCHES, (), counters.batches
         yield m.PERSIST_SKIPPED, (), counters.skipped_messages + counters.repeated_messages
         yield m.PERSIST_THINNED, (), writer.districts.thinned
+        yield m.PERSIST_REPEATED, (), writer.districts.repeated
         yield m.PERSIST_MINUTES, (), writer.districts.minutes
         yield m.PERSIST_OVERTAKEN, (), counters.overtaken_outputs
         yield m.PERSIST_UNREADABLE, (), counters.unreadable_messages

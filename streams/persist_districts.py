@@ -91,7 +91,6 @@ class Districts:
         self._plans: dict[str, Plan] = {}
         self._log = logs.get("persist")
         self.repeated_frames = 0
-        self.repeated_readings = 0
         self.not_finite = 0
         self.thinned = 0
         self.repeated = 0

@@ -168,6 +168,9 @@ PERSIST_STATEMENTS = _counter("persist_statements", "Other rows stored or change
 PERSIST_BATCHES = _counter("persist_batches", "Transactions")
 PERSIST_SKIPPED = _counter("persist_skipped_messages", "Messages left out because they were stored before")
 PERSIST_THINNED = _counter("persist_thinned_readings", "Readings not stored because their metric keeps less")
+PERSIST_REPEATED = _counter(
+    "persist_repeated_readings", "Readings not stored again because they say their series' newest one again"
+)
 PERSIST_MINUTES = _counter("persist_minute_rows", "Rows of minutes stored")
 PERSIST_OVERTAKEN = _counter(
     "persist_overtaken_outputs", "Outputs left out because their worker had lost the district"
