@@ -95,6 +95,7 @@ def test_the_dashboard_covers_every_metric() -> None:
         "yiwang_persist_skipped_messages",
         "yiwang_persist_overtaken_outputs",
         "yiwang_persist_thinned_readings",
+        "yiwang_persist_repeated_readings",
         "yiwang_persist_minute_rows",
         "yiwang_persist_unreadable_messages",
         "yiwang_snapshot_writes",
