@@ -216,7 +216,7 @@ class DistrictHost:
         return self._waiting >= JOINED_MESSAGES
 
     async def work(self) -> None:
-        """Work on everything that waits; returns when there is room for more outputs."""
+        """Work on everything that waits; returns when there is room for more outputs and others had their turn."""
         self._waiting = 0
         for number, held in self._held.items():
             done = held.partition.work()
@@ -235,6 +235,7 @@ class DistrictHost:
             if done.differing:
                 _log.error("outputs_differ_from_before_the_crash", district=number, n=done.differing[:10])
         await self.outbox.room()
+        await asyncio.sleep(0)  # commands, sending, ticks: however much of the feed waits
 
     # ---- what goes on beside ----
 

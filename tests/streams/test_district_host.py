@@ -1,5 +1,6 @@
 """The district worker's host on logs in memory: taking up, giving up, database away, repeats."""
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -177,6 +178,24 @@ async def test_a_state_that_was_deleted_is_worked_out_anew_from_the_whole_log(be
     again = Bench(bench.kafka, bench.snapshots)
     await again.read()
     assert again.outputs() == said
+
+
+async def test_others_have_their_turn_between_batches_however_much_waits(bench: Bench) -> None:
+    """Commands, sending and heartbeats: nothing of them waits for the end of a long feed."""
+    await bench.read()
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    for batch in range(1, 6):
+        await bench.host.work()
+        assert turns >= batch
+    task.cancel()
 
 
 async def test_outputs_that_come_out_otherwise_after_a_crash_are_sent_and_told(bench: Bench) -> None:
