@@ -20,6 +20,7 @@ from yiwang.columns import I64
 
 TEXT = 48
 """Bytes looked at for a text, its closing quote included."""
+_NEAR = 24  # bytes looked at first
 _FRONT = 32
 _LONGEST_ROW = 2000
 _SENDERS = 256
@@ -237,7 +238,9 @@ def _step(bulk: Bulk, sought: frozenset[int]) -> int:
                 width = np.clip(width, 0, most)
         else:
             after = fields[begin].before if begin < len(fields) else bulk.layout.after
-            width = find(words(bulk.text.window(at, most)), after[0])
+            width = find(words(bulk.text.window(at, _NEAR)), after[0])
+            if width.max() == _NEAR:
+                width = find(words(bulk.text.window(at, most)), after[0])
         bulk.columns[part.name] = Column(at, width)
         at = at + width
     bulk.fits[:-1] &= at[:-1] == bulk.starts[1:]

@@ -14,8 +14,7 @@ from yiwang.columns import F64, I64, U8
 
 _READ = frozenset({"device", "metric", "time", "value", "unit", "quality"})
 _DISTINCT = 48  # different metrics, or units, of one body that are read without going row by row
-_FACTORS = np.array([0x9E3779B97F4A7C15 * i | 1 for i in range(1, 1 + TEXT // 8)], object) & (1 << 64) - 1
-_MIX = _FACTORS.astype(np.uint64)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(slots=True, eq=False)
@@ -140,8 +139,11 @@ def _codes(bulk: Bulk, column: Column, known: Mapping[str, int]) -> I64:
     """Texts of which there are few different ones as what they are known by, -1 where they are not."""
     assert not isinstance(column.width, int)
     fits = bulk.fits.copy()
-    text = _padded(bulk, column, TEXT // 8, fits)
-    mixed = (text * _MIX).sum(axis=1, dtype=np.uint64)
+    widest = int(np.where(fits, column.width, 1).max())
+    text = _padded(bulk, column, min(max(1, -(-widest // 8)), TEXT // 8), fits)
+    mixed = text[:, 0]
+    for j in range(1, text.shape[1]):
+        mixed = mixed * _MIX ^ text[:, j]
     codes = np.full(len(text), -1)
     left = fits
     for _ in range(_DISTINCT):
