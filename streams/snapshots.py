@@ -270,10 +270,13 @@ class Snapshots:
             now = found.keys()
             changed = [key for key, own in now.items() if before.get(key) != own]
             stored_bytes = 0
-            for keys, packed in _batches(cut, changed):
-                names, numbers = [name for name, _ in keys], [number for _, number in keys]
-                connection.execute(query("snapshot/put_blocks"), (*where, names, numbers, packed))
-                stored_bytes += sum(map(len, packed))
+            for batch in _batches(cut, changed):
+                # one row at a time, all under way at once: as arrays they would travel as text
+                with connection.cursor() as cursor:
+                    cursor.executemany(
+                        query("snapshot/put_block"), [(*where, *key, data) for key, data in batch]
+                    )
+                stored_bytes += sum(len(data) for _, data in batch)
             gone = [key for key in before if key not in now]
             if gone:
                 names, numbers = [name for name, _ in gone], [number for _, number in gone]
@@ -318,17 +321,15 @@ class Snapshots:
             _log.info("database_back")
 
 
-def _batches(cut: Cut, keys: list[Key]) -> Iterator[tuple[list[Key], list[bytes]]]:
+def _batches(cut: Cut, keys: list[Key]) -> Iterator[list[tuple[Key, bytes]]]:
     """Packed blocks, several at once, never many."""
-    batch: list[Key] = []
-    packed: list[bytes] = []
+    batch: list[tuple[Key, bytes]] = []
     size = 0
     for key in keys:
-        batch.append(key)
-        packed.append(blocks.block(cut.parts, key))
-        size += len(packed[-1])
+        batch.append((key, blocks.block(cut.parts, key)))
+        size += len(batch[-1][1])
         if size >= BATCH_BYTES:
-            yield batch, packed
-            batch, packed, size = [], [], 0
+            yield batch
+            batch, size = [], 0
     if batch:
-        yield batch, packed
+        yield batch
