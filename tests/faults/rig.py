@@ -24,12 +24,14 @@ from tests.faults import town
 from tests.faults.witness import Witness
 from yiwang.broker import start_consumer, start_producer
 from yiwang.clock import SystemClock
+from yiwang.codec import decode_output
 from yiwang.commands._processes import Services, child, start_all, stream_children
 from yiwang.embedded.kafka import EmbeddedKafka
 from yiwang.embedded.ports import free_port
 from yiwang.embedded.postgres import EmbeddedPostgres
 from yiwang.embedded.supervise import Child, Supervisor
 from yiwang.errors import Unavailable, YiwangError
+from yiwang.fencing import MARK
 from yiwang.runs import Run
 
 PATIENCE_S = 120.0
@@ -90,6 +92,7 @@ class City:
         self.load: town.Load
         self.witness: Witness
         self._extra = 0
+        self._said: dict[int, tuple[int, int]] = {}  # where the newest outputs stand in feed and commands
 
     # ---- faults ----
 
@@ -153,7 +156,7 @@ class City:
     # ---- how far everything is ----
 
     async def recovered(self) -> None:
-        """Return when all that is in the logs now is decided, safe, stored and on the screen, and more was accepted."""
+        """Return when all that is in the logs now is decided, stored and on the screen, and more was accepted."""
         async with asyncio.timeout(PATIENCE_S):
             await self.load.more()
             goals = await self.ends()
@@ -178,8 +181,34 @@ class City:
             except (KafkaError, OSError, Unavailable):
                 await asyncio.sleep(0.2)
 
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Meanwhile the outputs are read, for how far the districts are; kept states tell that later."""
+        consumer = await start_consumer(self.ground.kafka.bootstrap, client_id="faults-follow")
+
+        async def follow() -> None:
+            while True:
+                for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+                    for record in records:
+                        if record.value != MARK:
+                            output = decode_output(record.value)
+                            feed, commands = self._said.get(tp.partition, (0, 0))
+                            self._said[tp.partition] = (
+                                max(feed, output.feed),
+                                max(commands, output.commands),
+                            )
+
+        consumer.assign([TP(self.run.topics.outputs, d) for d in range(self.run.districts)])
+        following = asyncio.create_task(follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            await consumer.stop()
+
     async def through(self, goals: dict[TP, int]) -> None:
-        """Wait until the kept states, what is stored and what the screen has seen stand at ``goals`` or further."""
+        """Wait until what is decided, what is stored and what the screen has seen stand at ``goals`` or further."""
         behind: dict[str, int] = {}
         try:
             while behind := await self._behind(goals):  # noqa: ASYNC110  neither log nor table tells anybody
@@ -205,6 +234,8 @@ class City:
                 goals.get(TP(name, d), 0) for name in (topics.feed, topics.commands, topics.outputs)
             )
             _, at_feed, at_commands, _ = safe.get(d, (d, 0, 0, 0))
+            said_feed, said_commands = self._said.get(d, (0, 0))
+            at_feed, at_commands = max(at_feed, said_feed), max(at_commands, said_commands)
             far = {
                 "decided": (feed, at_feed),
                 "commanded": (commands, at_commands),
@@ -275,7 +306,7 @@ async def city(
         one = City(at, run, supervisor, {c.name.removeprefix(f"{name}-"): c for c in made})
         socket = f"ws://127.0.0.1:{ports[1]}/"
         units = [u for r in opened.registries.values() for u in r.units]
-        async with Witness(socket) as one.witness:
+        async with one.followed(), Witness(socket) as one.witness:
             async with (
                 town.Load(f"127.0.0.1:{ports[2]}", districts) as one.load,
                 SimulatedStaff(socket, units, clock=SystemClock(), speed=CREW_SPEED),
