@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sql import query
 from sql.errors import DRIVER_ERRORS
 from sql.pool import connect
 from tests.faults import town
+from tests.faults.desk import Desk
 from tests.faults.witness import Witness
 from yiwang.broker import start_consumer, start_producer
 from yiwang.clock import SystemClock
@@ -310,7 +311,10 @@ async def city(
             async with (
                 town.Load(f"127.0.0.1:{ports[2]}", districts) as one.load,
                 SimulatedStaff(socket, units, clock=SystemClock(), speed=CREW_SPEED),
+                AsyncExitStack() as desks,
             ):
+                for district in range(districts):
+                    await desks.enter_async_context(Desk(socket, district))
                 if not deaf:
                     await one.recovered()
                 yield one

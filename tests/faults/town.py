@@ -25,6 +25,9 @@ EVERY_S = 0.25
 STATIONS = 4
 """Senders a district; each has its share of the gauges."""
 
+BUFFERED = 4
+"""Rounds of measuring that wait in a station at the most; then it measures no more until it is heard."""
+
 Key = tuple[int, int, int]
 """District, series, event time in microseconds UTC."""
 
@@ -162,9 +165,10 @@ class Load:
 
         async def measure() -> None:
             while not self._stop.is_set():
-                t_us = SystemClock().now_ns() // 1000
-                waiting.append({(district, n, t_us): depth_cm(n, t_us) for n in gauges})
-                something.set()
+                if len(waiting) < BUFFERED:
+                    t_us = SystemClock().now_ns() // 1000
+                    waiting.append({(district, n, t_us): depth_cm(n, t_us) for n in gauges})
+                    something.set()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(EVERY_S):
                         await self._stop.wait()
