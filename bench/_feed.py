@@ -87,7 +87,7 @@ class Feed:
         t_ns = T0 + self._second * SECOND
         value = self._noise[self._second % len(self._noise)].copy()
         value[(HIGH - self._second * self._own) % HIGH :: HIGH] += 30
-        rows = min(ROWS, -(-self._own // PIECES)) if rate else ROWS
+        rows = min(ROWS, max(1, round(rate / self._run.districts / PIECES))) if rate else ROWS
         for at in range(0, self._own, rows):
             cut = slice(at, min(at + rows, self._own))
             count = cut.stop - cut.start

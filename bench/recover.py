@@ -106,7 +106,7 @@ async def measure(at: Stack, series: int, kills: int, outage_s: float) -> Found:
         async with Feed(at, run, series, begins) as feed, Asker(at, run) as asker:
             with Supervised(at, run):
                 await _engine.wait_for_state(at, run, begins)
-            written = await feed.write(max(10_000_000, 4 * series))
+            written = await feed.write(max(3_000_000, 10 * series))
             began_ns = time.time_ns()
             with Supervised(at, run):
                 done_ns = await _in_time(feed, asker, began_ns, 0.0)

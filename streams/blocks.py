@@ -128,7 +128,11 @@ class Image:
             self._columns = tuple(map(_described, columns, columns.values()))
             self._places = _lay_out(self._columns, self._buffers)
         for place, column in zip(self._places, columns.values(), strict=True):
-            np.copyto(place, column)
+            if column.flags.c_contiguous:
+                # not numpy's copying: that lets go of Python's lock for each column, and would wait for it each time
+                _raw(place)[:] = _raw(column)
+            else:
+                np.copyto(place, column)
 
     def _same(self, columns: Mapping[str, Array]) -> bool:
         """Whether these lie just as the last ones did."""
@@ -142,6 +146,10 @@ class Image:
         return {
             name: self._buffers[name][:nbytes] for name, nbytes in _sizes(self._columns).items() if nbytes
         }
+
+
+def _raw(column: Array) -> memoryview:
+    return column.reshape(-1).view(np.uint8).data
 
 
 def digest(data: bytes | Bytes) -> bytes:

@@ -25,6 +25,7 @@ def columns(chance: np.random.Generator, rows: int) -> dict[str, Array]:
     made["<f8"] = chance.normal(0, 1e300, rows)
     made["<f8"][: rows // 2] = np.nan
     made["wide"] = np.arange(rows * 3, dtype=np.int64).reshape(rows, 3)
+    made["apart"] = np.arange(rows * 2, dtype=np.int32)[::2]
     return made
 
 
