@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, required=True)
     parser.add_argument("--rows", type=int, default=2000, help="readings a request")
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--lines", type=int, default=16, help="connections")
+    parser.add_argument("--lines", type=int, default=64, help="connections")
     parser.add_argument("--rate", type=float, default=0.0, help="readings a second; 0: as fast as it goes")
     parser.add_argument("--high", type=int, default=200_000, help="one reading in so many is high water")
     parser.add_argument("--spare", type=int, default=0, help="one device in so many is left to others")
