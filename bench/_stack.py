@@ -35,8 +35,8 @@ def stack(dsn: str | None = None) -> Iterator[Stack]:
 
     The broker gets a compiler that optimises and 1 GiB, as a server would have, not the demo's quick start.
     """
-    # not in /tmp where that is memory: a broker's log belongs on a disk
-    with tempfile.TemporaryDirectory(prefix="yiwang-bench-", dir=os.environ.get("YIWANG_BENCH_DIR")) as name:
+    # where temporary files are kept in memory, TMPDIR must name a disk: a broker's log may be several GB
+    with tempfile.TemporaryDirectory(prefix="yiwang-bench-") as name:
         folder = Path(name)
         with contextlib.ExitStack() as held:
             kafka = held.enter_context(EmbeddedKafka(folder / "kafka", heap_mb=1024, benchmark=True))
