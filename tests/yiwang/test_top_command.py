@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from rich.console import Console
 
 from yiwang import metrics
+from yiwang.cli import cli
 from yiwang.commands import top
 from yiwang.commands._city_rows import City, city
 from yiwang.commands._pages import Between, Page, between, fetch, parse
@@ -227,6 +228,11 @@ def test_what_is_no_page_of_metrics_is_said() -> None:
     assert "refused" in str(fetch(address))
 
 
+def look(arguments: list[str]) -> Result:
+    """The command as the program gives it: click keeps its help option from the first call, with the names of then."""
+    return CliRunner().invoke(top.command, arguments, **cli.context_settings)
+
+
 @pytest.fixture
 def short_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No second of waiting between the two looks, and a data folder of the test's own."""
@@ -241,16 +247,16 @@ def test_it_finds_what_is_announced(short_look: Path) -> None:
     with served(worker.shown.text()[0]) as address:
         Registration(short_look, "district", "live", "a").announce(address)
         Registration(short_look, "persist", "live", "p").announce("127.0.0.1:1")
-        result = CliRunner().invoke(top.command, ["--json"])
+        result = look(["--json"])
         assert result.exit_code == 0, result.output
         told = json.loads(result.stdout)
         assert told["missing"] == ["persist p"]
         assert {p["name"] for p in told["processes"]} == {"district a", "persist p"}
         assert told["districts"][0]["lag_messages"] == 13
-        text = CliRunner().invoke(top.command, ["--lang", "en"]).stdout
+        text = look(["--lang", "en"]).stdout
         assert "district a" in text
         assert "no answer: persist p (127.0.0.1:1)" in text
-        asked = json.loads(CliRunner().invoke(top.command, ["--json", "--at", address]).stdout)
+        asked = json.loads(look(["--json", "--at", address]).stdout)
         assert [p["name"] for p in asked["processes"]] == ["district a"]
 
 
@@ -271,3 +277,10 @@ def test_a_wrong_address_is_refused(short_look: Path, address: str) -> None:
     with pytest.raises(YiwangError, match=r"127\.0\.0\.1:8421") as caught:
         top.command.main(["--once", "--at", address], standalone_mode=False)
     assert caught.value.code == "top.address"
+
+
+def test_one_look_at_nobody_is_a_failure(short_look: Path) -> None:
+    """A program that asks is told by the exit status where no process answers at all."""
+    result = look(["--once", "--lang", "en", "--at", "127.0.0.1:1"])
+    assert result.exit_code == 1
+    assert "no answer: 127.0.0.1:1" in result.stdout

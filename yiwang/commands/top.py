@@ -57,7 +57,7 @@ def command(
     Reads the metrics of every process that is announced in the data folder (setting data) of this machine, or of those
     named by --at. A process that does not answer is named with the reason. Latencies are those of the process' own
     stage: ingest (arrival to Kafka), district (arrival to judged), persist (arrival to committed), gateway (decided to
-    handed to the screens).
+    handed to the screens). One look ends with exit status 1 where no process answers.
     """
     settings = load(run=run)
     language = lang or _language()
@@ -71,6 +71,8 @@ def command(
             from yiwang.commands._top_view import tables
 
             Console(highlight=False).print(tables(city, language))
+        if all(row.reason for row in city.processes):
+            sys.exit(1)
         return
     _live(settings, addresses, every, language)
 
