@@ -6,7 +6,7 @@ from ws_server.hub import Hub
 from yiwang import metrics as m
 from yiwang.metrics import Sample, Source
 
-STAGES = ("gateway", "values")
+STAGES = ("gateway", "values", "screen")
 """``detect`` is told by the district workers, which see every reading and not only what is shown."""
 SERVICES = ("kafka", "database")
 

@@ -9,8 +9,10 @@ from yiwang.model import Action, Body
 
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_WATCHED = 2000
+MAX_DRAWN = 200
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+Took = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
 CommandId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -46,7 +48,14 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True, tag="ping", tag_field="do"
     sent_ms: float
 
 
-Request = Hello | CommandRequest | Watch | Ping
+class Drawn(msgspec.Struct, frozen=True, kw_only=True, tag="drawn", tag_field="do"):
+    """How long it took from ingest to the painted frame (district, ms), by the gateway's clock, since the last such message."""
+
+    id: Id
+    took: Annotated[list[tuple[int, Took]], msgspec.Meta(min_length=1, max_length=MAX_DRAWN)]
+
+
+Request = Hello | CommandRequest | Watch | Ping | Drawn
 
 
 class _Head(msgspec.Struct):

@@ -12,16 +12,19 @@ from typing import Literal
 import msgspec
 
 from ws_server import messages
-from ws_server.messages import CommandRequest, Hello, Ping, Watch
+from ws_server.messages import CommandRequest, Drawn, Hello, Ping, Watch
 from ws_server.outgoing import QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
 from ws_server.posts import Post, route
+from ws_server.stages import Stages
 from ws_server.values import SERIES_LIMIT
 from ws_server.view import Change, LiveView
 from ws_server.watching import Watching
+from yiwang.clock import SECOND
 from yiwang.errors import BadInput, Conflict, NotAllowed, Unavailable, YiwangError
 from yiwang.model import Command, CommandResult, Incident, Order
 
 MAX_PENDING_COMMANDS = 64
+DRAWN_GAP_NS = 5 * SECOND  # half of what pages keep to, since their timers are not exact
 
 PostOf = Callable[[str], Post | None]
 
@@ -47,6 +50,7 @@ class Session:
         queue_messages: beyond so many waiting changes the client gets a snapshot instead.
         queue_bytes: or beyond so many bytes.
         counts: what is left out for slow screens, counted for the whole gateway (see ``Outgoing``).
+        stages: what screens tell of their latency goes there, for the whole gateway.
 
     Attributes:
         post: who the client speaks for; None before its hello was answered.
@@ -63,12 +67,15 @@ class Session:
         queue_messages: int = QUEUE_MESSAGES,
         queue_bytes: int = QUEUE_BYTES,
         counts: Counter[str] | None = None,
+        stages: Stages | None = None,
     ) -> None:
         self.post: Post | None = None
         self.snapshots = 0
         self._view = view
         self._post_of = post_of
         self._ticks = ticks
+        self._stages = Stages() if stages is None else stages
+        self._drawn_ns: int | None = None  # when the client last told
         self._out = Outgoing(
             watching,
             Counter() if counts is None else counts,
@@ -107,6 +114,8 @@ class Session:
                     return [self._command(request, now_ns)]
                 case Watch():
                     self._watch(request)
+                case Drawn():
+                    self._drawn(request, now_ns)
                 case Ping():
                     self._out.reply(messages.ok(re))
                     pong = {"type": "pong", "sent_ms": request.sent_ms, "now_ms": now_ns / 1e6}
@@ -193,6 +202,25 @@ class Session:
                 )
             wanted.setdefault(district, []).append(series)
         self._out.watch(self, wanted)
+        self._out.reply(messages.ok(request.id))
+
+    def _drawn(self, request: Drawn, now_ns: int) -> None:
+        """Count all of it, or nothing."""
+        if self.post is None:
+            raise Conflict("session.no_post", "say hello with a post first")
+        for district, _ in request.took:
+            if district not in self._view.at:
+                raise BadInput(
+                    "session.district", f"there is no district {district} in this run", district=district
+                )
+        if self._drawn_ns is not None and 0 <= now_ns - self._drawn_ns < DRAWN_GAP_NS:
+            gap_s = DRAWN_GAP_NS // SECOND
+            raise Unavailable(
+                "session.too_often", f"tell how long drawing took at most every {gap_s} s", gap_s=gap_s
+            )
+        self._drawn_ns = now_ns
+        for district, took_ms in request.took:
+            self._stages.observe("screen", district, took_ms / 1e3)
         self._out.reply(messages.ok(request.id))
 
     # ---- from the hub ----

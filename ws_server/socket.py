@@ -108,7 +108,7 @@ class _Client:
             return
         hub = self._hub
         session = self._session = Session(
-            hub.view, hub.watching, hub.post_of, ticks=run.ticks, counts=hub.counts
+            hub.view, hub.watching, hub.post_of, ticks=run.ticks, counts=hub.counts, stages=hub.stages
         )
         self._hub.join(session, self._wake)
         tasks = [

@@ -2,9 +2,9 @@
 
 from yiwang.latency import BUCKETS_S, Latency, quantile
 
-STAGES = ("detect", "gateway", "values")
+STAGES = ("detect", "gateway", "values", "screen")
 """``detect``: ingest to the district agent's decision. ``gateway``: from there to the sockets. ``values``: ingest to the
-sockets, of newest values, which take no part in deciding."""
+sockets, of newest values, which take no part in deciding. ``screen``: ingest to the painted frame, as pages tell it."""
 
 
 class Stages:
@@ -24,7 +24,11 @@ class Stages:
     def add(self, stage: str, district: int, from_ns: int | None, to_ns: int | None) -> None:
         """A duration, where both ends are known."""
         if from_ns and to_ns:
-            self.histograms.setdefault((stage, district), Latency()).observe((to_ns - from_ns) / 1e9)
+            self.observe(stage, district, (to_ns - from_ns) / 1e9)
+
+    def observe(self, stage: str, district: int, seconds: float) -> None:
+        """A duration that somebody else has measured."""
+        self.histograms.setdefault((stage, district), Latency()).observe(seconds)
 
     def turn(self) -> None:
         """Another minute begins: the percentiles are of the one before and of this one."""

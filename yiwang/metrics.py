@@ -94,7 +94,8 @@ QUEUE_LIMIT = _gauge(
 STAGE = _histogram(
     "stage_latency_seconds",
     "From stamps in the messages: ingest (arrival to broker has it), detect (arrival to judged), persist (arrival to "
-    "committed), gateway (decided to handed to the sockets), values (arrival to the sockets, of newest values)",
+    "committed), gateway (decided to handed to the sockets), values (arrival to the sockets, of newest values), "
+    "screen (arrival to the painted frame, as pages tell it)",
     "stage",
     "district",
 )

@@ -8,6 +8,7 @@ from ws_server.city import City
 from ws_server.hub import Hub
 from ws_server.posts import Post, posts_of
 from ws_server.session import Session
+from ws_server.stages import Stages
 from ws_server.store import Store
 from ws_server.view import Change, LiveView
 from ws_server.watching import Watching
@@ -163,10 +164,19 @@ class Stage:
         self.view.ready = True
         self.watching = Watching(self.view.values)
         self.counts: Counter[str] = Counter()
+        self.stages = Stages()
         self.sessions: list[Session] = []
 
     def session(self, **limits: int) -> Session:
-        session = Session(self.view, self.watching, POSTS.get, ticks="player", counts=self.counts, **limits)
+        session = Session(
+            self.view,
+            self.watching,
+            POSTS.get,
+            ticks="player",
+            counts=self.counts,
+            stages=self.stages,
+            **limits,
+        )
         self.sessions.append(session)
         return session
 

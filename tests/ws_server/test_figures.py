@@ -21,6 +21,7 @@ async def test_the_page(tmp_path: Path) -> None:
     made.problem("broker", Unavailable("kafka.unavailable", "away"))
     made.stages.add("gateway", 1, 10**9, 10**9 + 5_000_000)
     made.stages.add("detect", 1, 10**9, 10**9 + 5_000_000)
+    made.stages.observe("screen", 0, 0.12)
     metrics = Metrics("gateway", "test")
     metrics.add("gateway", gateway(made))
     transport = httpx.ASGITransport(application(made, Pages(tmp_path), metrics, socket_port=1))
@@ -38,9 +39,14 @@ async def test_the_page(tmp_path: Path) -> None:
         'yiwang_process_service_away{service="kafka"} 1.0',
         'yiwang_process_service_away{service="database"} 0.0',
         'yiwang_stage_latency_seconds_bucket{district="1",le="0.005",stage="gateway"} 1.0',
+        'yiwang_stage_latency_seconds_bucket{district="0",le="0.1",stage="screen"} 0.0',
+        'yiwang_stage_latency_seconds_bucket{district="0",le="0.15",stage="screen"} 1.0',
     ):
         assert line in lines
     assert 'stage="detect"' not in answer.text  # told by the district workers
     assert "scrape_errors_total{" not in answer.text
     assert {re.split(r"[ {]", line)[0] for line in lines if not line.startswith("#")} <= series_names()
     assert elsewhere.status_code == 421
+    screen = made.health()["stages"]["screen"]
+    assert screen["count"] == 1
+    assert 100 < screen["p99_ms"] <= 150

@@ -20,8 +20,8 @@ from tests.ws_server.bodies import (
     sent,
     unit_state,
 )
-from ws_server.messages import MAX_WATCHED
-from ws_server.session import MAX_PENDING_COMMANDS, Produce, Session
+from ws_server.messages import MAX_DRAWN, MAX_WATCHED
+from ws_server.session import DRAWN_GAP_NS, MAX_PENDING_COMMANDS, Produce, Session
 from yiwang.columns import Readings
 from yiwang.errors import Unavailable
 from yiwang.model import Acknowledge
@@ -122,6 +122,9 @@ def test_an_unknown_post_is_refused_also_after_waiting() -> None:
         ('{"id":3,"do":"command","command_id":"a","action":{"do":"acknowledge","incident":"I-1"}}', 3, "session.no_post"),
         ('{"id":3,"do":"watch","series":[[0,1]]}', 3, "session.no_post"),
         ('{"id":3,"do":"watch","series":[[0]]}', 3, "message.invalid"),
+        ('{"id":3,"do":"drawn","took":[[0,1]]}', 3, "session.no_post"),
+        ('{"id":3,"do":"drawn","took":[[0,NaN]]}', None, "message.invalid"),
+        ('{"id":3,"do":"drawn","took":[[0,Infinity]]}', None, "message.invalid"),
         ('{"id":3,"do":"watch","series":' + "[" * 30_000 + "]" * 30_000 + "}", None, "message.invalid"),
     ],
 )  # fmt: skip
@@ -152,7 +155,7 @@ JSON = st.recursive(
 ALMOST = st.fixed_dictionaries(
     {
         "id": st.integers(-2, 2**54) | JSON,
-        "do": st.sampled_from(["hello", "command", "watch", "ping"]) | JSON,
+        "do": st.sampled_from(["hello", "command", "watch", "ping", "drawn"]) | JSON,
     },
     optional={
         "post": st.sampled_from(["desk-0", "desk-city", "U-1", "nobody"]) | JSON,
@@ -172,6 +175,7 @@ ALMOST = st.fixed_dictionaries(
         | JSON,
         "series": st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 2**33)), max_size=4) | JSON,
         "sent_ms": st.floats() | JSON,
+        "took": st.lists(st.tuples(st.integers(-1, 2), st.floats()), max_size=3) | JSON,
     },
 )
 
@@ -192,6 +196,70 @@ def test_no_message_of_a_client_raises(texts: list[str | bytes]) -> None:
         stage.says(incident(rev=2))
     say(session, id=2**53, do="ping", sent_ms=1)
     assert sent(session)[-1]
+
+
+# ---- what a screen tells of itself ----
+
+
+def drawn(session: Session, key: int, took: object, now_ns: int = T0) -> dict[str, Any]:
+    """The answer to a screen that tells how long drawing took."""
+    say(session, now_ns, id=key, do="drawn", took=took)
+    (answer,) = sent(session)
+    assert answer["re"] == key
+    return answer
+
+
+def test_what_a_screen_tells_is_counted_by_district() -> None:
+    """From the sensor to the pixel, in the histograms of the gateway: as many as told, with their times."""
+    stage = Stage()
+    assert drawn(entered(stage), 2, [[0, 40], [1, 0], [0, 1250.5]])["ok"] is True
+    assert drawn(entered(stage, "U-1"), 2, [[0, 3_600_000]])["ok"] is True
+    first, second = (stage.stages.histograms["screen", d] for d in (0, 1))
+    assert (first.n, first.sum_s) == (3, pytest.approx(0.04 + 1.2505 + 3600))
+    assert (second.n, second.sum_s) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("took", "code"),
+    [
+        ("null", "message.invalid"),
+        ("[]", "message.invalid"),
+        ("[1,2]", "message.invalid"),
+        ("[[0]]", "message.invalid"),
+        ('[[0,"1"]]', "message.invalid"),
+        ("[[0,null]]", "message.invalid"),
+        ("[[0,1e999]]", "message.invalid"),
+        ("[[0,-0.1]]", "message.invalid"),
+        ("[[0,3600001]]", "message.invalid"),
+        ("[[0,1],[0.5,1]]", "message.invalid"),
+        ("[[0,1],[2,1]]", "session.district"),
+        ("[[0,1],[-1,1]]", "session.district"),
+        ("[[0,1],[99999999999999999999999,1]]", "session.district"),
+        (json.dumps([[0, 1]] * (MAX_DRAWN + 1)), "message.invalid"),
+    ],
+)
+def test_what_a_screen_may_not_tell_is_refused_whole(took: str, code: str) -> None:
+    """Nothing of a bad message is counted, and the next good one is, at once."""
+    stage = Stage()
+    session = entered(stage)
+    assert session.receive(f'{{"id":2,"do":"drawn","took":{took}}}', T0) == []
+    (refusal,) = sent(session)
+    assert (refusal["re"], refusal["ok"], refusal["error"]["code"]) == (2, False, code)
+    assert stage.stages.histograms == {}
+    assert drawn(session, 3, [[0, 1]] * MAX_DRAWN)["ok"] is True
+    assert stage.stages.histograms["screen", 0].n == MAX_DRAWN
+
+
+def test_a_screen_that_tells_too_often_is_refused() -> None:
+    """Each connection has its own pause; a clock that is set back does not make it longer."""
+    stage = Stage()
+    session, other = entered(stage), entered(stage)
+    assert drawn(session, 2, [[0, 1]])["ok"] is True
+    assert drawn(session, 3, [[0, 1]], T0 + DRAWN_GAP_NS - 1)["error"]["code"] == "session.too_often"
+    assert drawn(other, 2, [[0, 1]], T0 + 1)["ok"] is True
+    assert drawn(session, 4, [[0, 1]], T0 + DRAWN_GAP_NS)["ok"] is True
+    assert drawn(session, 5, [[0, 1]], T0)["ok"] is True
+    assert stage.stages.histograms["screen", 0].n == 4
 
 
 # ---- resume ----

@@ -184,6 +184,22 @@ async def test_watched_values_arrive_and_others_do_not(made: Hub, url: str) -> N
         assert np.isfinite(screen.latencies_ms[-1])
 
 
+async def test_what_screens_tell_is_counted_for_the_whole_gateway(made: Hub, url: str) -> None:
+    """Two screens' latencies to the pixel are in one histogram, and what is wrong closes no line."""
+    async with connect(url) as one, connect(url) as two:
+        for line in (one, two):
+            await line.send(json.dumps({"id": 1, "do": "hello", "post": "desk-0"}))
+            await line.send(json.dumps({"id": 2, "do": "drawn", "took": [[0, -1]]}))
+            await line.send(json.dumps({"id": 3, "do": "drawn", "took": [[0, 40], [0, 60]]}))
+            answers = {}
+            while 3 not in answers:
+                message = json.loads(await line.recv())
+                answers[message.get("re")] = message
+            assert answers[2]["error"]["code"] == "message.invalid"
+            assert answers[3]["ok"] is True
+    assert made.stages.histograms["screen", 0].n == 4
+
+
 async def test_a_beat_tells_how_things_are(made: Hub, url: str) -> None:
     """Event time per feed, services, position."""
     async with LiveClient(url, "desk-0") as screen:
