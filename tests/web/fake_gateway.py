@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tests.web.fake_city import FakeCity
-from ws_server.messages import CommandRequest, Hello, Ping, Watch, decode_request
+from ws_server.messages import CommandRequest, Drawn, Hello, Ping, Watch, decode_request
 from ws_server.posts import posts_of
 from ws_server.static import MIME, Pages, folder
 from yiwang.clock import SystemClock
@@ -71,6 +71,7 @@ class FakeGateway:
     def __init__(self, *, kind: str = "live", speed: float = 1.0) -> None:
         self.kind, self.speed = kind, speed
         self.requests: list[Any] = []  # Any: what decode_request gives
+        self._asked = threading.Condition()
         self.refuse = False
         self.whole = True
         self.mute = False
@@ -120,6 +121,17 @@ class FakeGateway:
                     self._send(screen, {"type": "values", "rows": rows, "ingest_ms": now, "gateway_ms": now})
 
         self.do(work)
+
+    def heard(self, kind: type[T]) -> T:
+        """The first request of a kind; waits for it."""
+
+        def first() -> T | None:
+            return next((r for r in self.requests if isinstance(r, kind)), None)
+
+        with self._asked:
+            request = self._asked.wait_for(first, 30)
+        assert request is not None, f"no page has sent a {kind.__name__}"
+        return request
 
     def let_go(self) -> None:
         """Commands that were held back while mute are carried out and answered."""
@@ -184,7 +196,9 @@ class FakeGateway:
 
     async def _answer(self, screen: _Screen, text: str | bytes) -> None:
         request = decode_request(text)
-        self.requests.append(request)
+        with self._asked:
+            self.requests.append(request)
+            self._asked.notify_all()
         match request:
             case Hello():
                 if request.post not in self._posts:
@@ -202,6 +216,8 @@ class FakeGateway:
                 await self._say(screen, {"type": "pong", "sent_ms": request.sent_ms, "now_ms": now_ms})
             case Watch():
                 screen.watched = {(d, s) for d, s in request.series}
+                await self._say(screen, {"re": request.id, "ok": True})
+            case Drawn():
                 await self._say(screen, {"re": request.id, "ok": True})
             case CommandRequest():
                 if self.mute:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.web.conftest import Open, axe, picture
 from tests.web.fake_gateway import FakeGateway
 from tests.web.night import calm, crash, gas, night, water
-from ws_server.messages import CommandRequest, Hello
+from ws_server.messages import CommandRequest, Drawn, Hello, Ping
 from yiwang.model import Acknowledge, CloseCase, Command, Dispatch
 
 pytestmark = pytest.mark.browser
@@ -375,3 +375,24 @@ def test_of_a_large_city_a_part_of_the_devices_in_view_is_drawn(
     cameras = sum(d.kind == "camera" for d in devices)
     counts = page.locator("#over .layers label .num").all_inner_texts()
     assert counts[3:] == [str(cameras), str(len(devices) - cameras)]
+
+
+def test_the_page_tells_how_long_it_took_from_the_sensor(gateway: FakeGateway, open_page: Open) -> None:
+    """By the gateway's clock and by district; not what was drawn while nobody could see it."""
+    page = ready(open_page(gateway, DESK))
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true })")
+    gateway.heard(Ping)  # from now on the page knows the gateway's clock
+    page.evaluate("window.away = true")
+    water(gateway, "WL-0R11", 6.2)
+    expect(page.locator(".row")).to_have_count(1)
+    page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    for n in (
+        1,
+        2,
+        3,
+    ):  # more than one: how well the page knows the gateway's clock depends on how busy we are
+        water(gateway, f"WL-1R{n:02}", 6.2)
+        expect(page.locator(".row")).to_have_count(1 + n)
+    took = gateway.heard(Drawn).took
+    assert {district for district, _ in took} == {1}
+    assert all(ms < 60_000 for _, ms in took)

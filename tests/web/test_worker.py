@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.web.conftest import Open, axe, picture
 from tests.web.fake_gateway import FakeGateway
 from tests.web.night import calm, water
-from ws_server.messages import CommandRequest
+from ws_server.messages import CommandRequest, Drawn, Ping
 from yiwang.model import SendReceipt
 
 pytestmark = pytest.mark.browser
@@ -178,3 +178,13 @@ def test_everything_can_be_touched_and_read(gateway: FakeGateway, open_page: Ope
     )
     assert narrow == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_phone_tells_how_long_its_order_took(gateway: FakeGateway, open_page: Open) -> None:
+    """From the sensor to the painted frame, as the console does."""
+    unit = order_of(gateway)
+    page = ready(open_page(gateway, f"worker?post={unit}", phone=True))
+    gateway.heard(Ping)  # from now on the page knows the gateway's clock
+    page.click("button.act")
+    expect(page.locator("article.card")).to_have_attribute("data-state", "accepted")
+    assert {district for district, _ in gateway.heard(Drawn).took} == {0}

@@ -9,12 +9,14 @@ const DEAF_MS = 2 * BEAT_MS + 1000; // two beats missed
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const PING_MS = 5000;
 const ANSWER_MS = 10_000;
+const DRAWN_MS = 10_000;
 
 /**
  * @typedef {object} Ears What the page wants to hear.
  * @property {(message: ServerMessage) => void} message
  * @property {(link: Link) => void} link every change of how well we hear
  * @property {() => { at: Readonly<Record<string, number>> | null, epoch: string }} position how far we have heard
+ * @property {() => readonly (readonly [number, number])[]} drawn district and ms from sensor to screen of what was drawn since last asked
  */
 
 export class Socket {
@@ -143,6 +145,7 @@ export class Socket {
   }
 
   #lastPing = 0;
+  #lastDrawn = 0;
 
   #check() {
     const now = Date.now();
@@ -155,6 +158,12 @@ export class Socket {
     if (this.live && now - this.#lastPing >= PING_MS) {
       this.#lastPing = now;
       this.#ping();
+    }
+    if (this.live && now - this.#lastDrawn >= DRAWN_MS) {
+      const took = this.ears.drawn();
+      if (took.length === 0) return;
+      this.#lastDrawn = now;
+      this.ask({ do: "drawn", took }).catch(() => {}); // only for figures: what is lost is not told again
     }
   }
 

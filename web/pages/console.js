@@ -355,7 +355,7 @@ function run(known, tongue) {
         }
         paint();
       },
-      position: () => ({ at: hearing.world.ready ? hearing.world.at : null, epoch: hearing.world.epoch }),
+      ...hearing.ears(),
     });
   }
 

@@ -1,7 +1,7 @@
 // What both pages share: words, the clock, the link, and a picture drawn at most once a frame.
 import { beaten, eventNow, ponged, serverNow, startClock } from "../lib/clock.js";
 import { choose, tongue } from "../lib/i18n.js";
-import { took } from "../lib/latency.js";
+import { MOST, took, toTell } from "../lib/latency.js";
 import { emptyWorld, reduce } from "../lib/world.js";
 import { words } from "../io/http.js";
 import { asked, recall, remember } from "../io/prefs.js";
@@ -37,14 +37,18 @@ export class Hearing {
   services = { kafka: true, database: true, fed_ms: null };
   /** @type {import("../lib/latency.js").Samples} */ samples = [];
   /** @type {ServerMessage[]} */ #waiting = [];
-  /** @type {number[]} */ #stamps = [];
+  /** @type {{ district: number, ingest_ms: number }[]} */ #stamps = [];
+  /** @type {readonly (readonly [number, number])[]} */ #untold = []; // district, ms from sensor to screen
   #livesNow; // event time is the wall clock's until told otherwise
-  #since_ms = Infinity; // server time; older messages were caught up, not heard as they came
+  #since_ms = Infinity; // server time; older messages were caught up, or nobody could see them, and are not measured
 
   /** @param {import("../lib/types.js").Session} session */
   constructor(session) {
     this.clock = startClock(session.speed);
     this.#livesNow = session.kind === "live";
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.#since_ms = Math.max(this.#since_ms, serverNow(this.clock, Date.now()));
+    });
   }
 
   /** @param {ServerMessage} message @returns {boolean} whether something is to be drawn */
@@ -68,8 +72,11 @@ export class Hearing {
         fed_ms: fed.length ? Math.max(...fed) : null,
       };
     }
-    if ((message.type === "delta" || message.type === "values") && message.ingest_ms && (message.gateway_ms ?? 0) > this.#since_ms)
-      this.#stamps.push(message.ingest_ms);
+    if ((message.type === "delta" || message.type === "values") && message.ingest_ms && (message.gateway_ms ?? 0) > this.#since_ms) {
+      // Values that are watched are of one incident and so of one district.
+      const district = message.type === "delta" ? message.at[0] : message.rows[0]?.[0];
+      if (district !== undefined) this.#stamps.push({ district, ingest_ms: message.ingest_ms });
+    }
     this.#waiting.push(message);
     return true;
   }
@@ -90,10 +97,25 @@ export class Hearing {
 
   /** The picture is on the screen: how long did it take from the sensor? */
   painted() {
-    if (this.#stamps.length === 0) return;
-    const now = serverNow(this.clock, Date.now());
-    this.samples = took(this.samples, Date.now(), this.#stamps.map((at) => Math.max(0, now - at)));
+    const stamps = this.#stamps;
     this.#stamps = [];
+    if (stamps.length === 0 || document.hidden) return; // a hidden page draws when it likes, on no screen
+    const now = serverNow(this.clock, Date.now());
+    const drawn = stamps.map((s) => /** @type {const} */ ([s.district, Math.max(0, now - s.ingest_ms)]));
+    this.samples = took(this.samples, Date.now(), drawn.map(([, ms]) => ms));
+    if (this.clock.trip_ms < Infinity) this.#untold = [...this.#untold, ...drawn].slice(-MOST); // else the offset is rough
+  }
+
+  /** What the socket asks the page for: how far it has heard, and what it has drawn since it was last asked. */
+  ears() {
+    return {
+      position: () => ({ at: this.world.ready ? this.world.at : null, epoch: this.world.epoch }),
+      drawn: () => {
+        const drawn = toTell(this.#untold);
+        this.#untold = [];
+        return drawn;
+      },
+    };
   }
 
   now() {

@@ -195,7 +195,7 @@ function run(known, tongue, kept) {
         else if (link.phase === "lost") change(outbox.unsent(box));
         paint();
       },
-      position: () => ({ at: hearing.world.ready ? hearing.world.at : null, epoch: hearing.world.epoch }),
+      ...hearing.ears(),
     });
   }
 
