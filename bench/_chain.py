@@ -15,7 +15,8 @@ import asyncpg
 
 import sql
 from bench import _jobs
-from bench._engine import DISTRICTS, HIGH, START_LIMIT_S, Worker, ends, prepare, wait_for_state
+from bench._engine import DISTRICTS, START_LIMIT_S, Worker, ends, prepare, wait_for_state
+from bench._filling import HIGH
 from bench._load import NAME
 from bench._stack import Stack, spawn
 from sql.pool import pool

@@ -1,45 +1,34 @@
 """Our own engine under measurement: a run with a large city, its feed filled with frames, real workers on it."""
 
 import asyncio
-import contextlib
-import itertools
 import os
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import msgspec
-import numpy as np
 
 import sql
 from bench import _jobs
+from bench._filling import T0, fill, filling
 from bench._stack import Stack, spawn
-from yiwang import frames
 from yiwang.broker import ensure_topics, start_consumer, start_producer
-from yiwang.clock import SECOND
 from yiwang.codec import encode
-from yiwang.columns import Readings
 from yiwang.errors import Unavailable
 from yiwang.model import RegistryChange, RulesChange, Tick
 from yiwang.registry import Registry
 from yiwang.runs import Run
 from yiwang.topics import HEADER_AGENT
 
-T0 = 1_780_000_020 * SECOND
 DISTRICTS = 4
-HIGH = 200_000
-"""One reading in so many is high water, so that there are findings: ten a second at two million readings a second."""
 DEVICES_A_MESSAGE = 5000
-LEAST_FOUND = 50
-"""High waters in a district's feed, so that there is something to tell the time by."""
 FIRST_S = 60.0
 START_LIMIT_S = 300.0
-FRAME_ROWS = 20_000
 JOINED_ROWS = 100_000
 
 
@@ -82,56 +71,6 @@ async def prepare(stack: Stack, series: int, *, ticks: str = "player", districts
     finally:
         await producer.stop()
     return run
-
-
-def frames_of(
-    district: int, series: int, readings: int, *, rows: int = FRAME_ROWS, in_order: bool = False
-) -> Iterator[bytes]:
-    """Frames of a district in which every series reports once a second, second by second.
-
-    Args:
-        readings: at least so many, in whole seconds.
-        rows: readings a frame.
-        in_order: whether a second's readings come in the order of their series; otherwise in a random one.
-    """
-    chance = np.random.default_rng(district)
-    high = min(HIGH, readings // LEAST_FOUND)
-    for second in range(1, 1 + -(-readings // series)):
-        t_ns = T0 + second * SECOND
-        order = np.arange(series) if in_order else chance.permutation(series)
-        value = np.round(5 + chance.normal(0, 0.3, series), 2)
-        value[high - 1 - (second - 1) * series % high :: high] += 30
-        at_ns = t_ns + np.sort(chance.integers(0, SECOND, series))
-        for at in range(0, series, rows):
-            cut = slice(at, at + rows)
-            batch = Readings(
-                series=order[cut].astype(np.int32),
-                t_ns=at_ns[cut],
-                value=value[cut],
-                quality=np.zeros(len(order[cut]), np.uint8),
-            )
-            frame = frames.Frame(district=district, ingest_ns=time.time_ns(), readings=batch)
-            yield frames.encode(frame)
-
-
-async def fill(stack: Stack, run: Run, series: int, readings: int, *, rows: int = FRAME_ROWS) -> int:
-    """The feed of all districts, a tick behind each second; returns readings written."""
-    producer = await start_producer(stack.kafka, client_id="bench-fill")
-    own = series // run.districts
-    seconds = -(-readings // series)
-    try:
-        feeds = [frames_of(p, own, seconds * own, rows=rows) for p in range(run.districts)]
-        per_second = -(-own // rows)
-        for second in range(1, 1 + seconds):
-            tick = encode(Tick(t_ns=T0 + (second + 1) * SECOND))
-            for district, feed in enumerate(feeds):
-                for payload in itertools.islice(feed, per_second):
-                    await producer.send(run.topics.feed, payload, partition=district)
-                await producer.send(run.topics.feed, tick, partition=district)
-        await producer.flush()
-    finally:
-        await producer.stop()
-    return seconds * own * run.districts
 
 
 class Worker:
@@ -276,12 +215,12 @@ async def detected(stack: Stack, run: Run, start: Sequence[int], *, quiet_s: flo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framed:
-    """What district workers did with a feed of frames that was written before.
+    """What a district worker did with a feed of frames that was written before.
 
     Attributes:
         per_s: readings a second, by the stamps of the first and the last output.
-        cpu_us: processor microseconds a reading, all workers, their start and the loading of states included.
-        memory_mb: the most that the largest worker held.
+        cpu_us: processor microseconds a reading, its start and the loading of states included.
+        memory_mb: the most that it held.
         registering_s: processor seconds until rules and registry were taken.
         restore_s: from the start of the process until it had its states.
     """
@@ -301,15 +240,15 @@ async def framed(
     series: int,
     readings: int,
     *,
-    workers: int = 1,
     core: int | None = None,
     districts: int = DISTRICTS,
-    rows: int = FRAME_ROWS,
+    rate: int | None = None,
 ) -> Framed:
-    """Our district workers as they are started in production, snapshots included, catching up with a feed.
+    """Our district worker as it is started in production, snapshots included, catching up with a feed.
 
     Args:
-        core: the one core all of them share; None: all cores.
+        core: the one core it may use; None: all cores.
+        rate: readings a second of event time; None: one a series.
     """
     run = await prepare(stack, series, districts=districts)
     registered = await ends(stack, run, run.topics.feed)
@@ -321,29 +260,25 @@ async def framed(
             registering_s = worker.cpu_s()
             await asyncio.to_thread(worker.stop)
         outputs = await ends(stack, run, run.topics.outputs)
-        written = await fill(stack, run, series, readings, rows=rows)
-        with contextlib.ExitStack() as held:
-            began_s = time.perf_counter()
-            started = [
-                held.enter_context(Worker(stack, run, arguments, core=core, worker=f"d{k}"))
-                for k in range(workers)
-            ]
-            for worker in started:
-                await asyncio.to_thread(worker.ready)
+        feed = filling(districts, series, readings, rate=rate)
+        await fill(stack, run, feed)
+        began_s = time.perf_counter()
+        with Worker(stack, run, arguments, core=core, worker="d0") as worker:
+            await asyncio.to_thread(worker.ready)
             restore_s = time.perf_counter() - began_s
             found = await detected(stack, run, outputs)
-            cpu_s = sum(worker.cpu_s() for worker in started)
-            memory_mb = max(worker.memory_mb("VmHWM") for worker in started)
+            cpu_s = worker.cpu_s()
+            memory_mb = worker.memory_mb("VmHWM")
     finally:
         await asyncio.to_thread(sql.drop_run, stack.dsn, run.name)
     # what was worked on before the first output was stamped is not counted
-    counted = written - districts * min(JOINED_ROWS, series // districts)
+    counted = feed.readings - districts * min(JOINED_ROWS, (rate or series) // districts)
     return Framed(
         run=run.name,
         per_s=counted / (found.last_ns - found.first_ns) * 1e9,
-        readings=written,
+        readings=feed.readings,
         outputs=found.outputs,
-        cpu_us=cpu_s / written * 1e6,
+        cpu_us=cpu_s / feed.readings * 1e6,
         memory_mb=memory_mb,
         registering_s=registering_s,
         restore_s=restore_s,

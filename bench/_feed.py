@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from bench._engine import HIGH, T0
+from bench._filling import HIGH, T0
 from bench._stack import Stack
 from yiwang import frames
 from yiwang.broker import start_consumer, start_producer

@@ -69,9 +69,10 @@ NAME = b"WL-%07d"
 
 
 class Line:
-    """One connection with one request under way at most."""
+    """One connection with one request under way at most; servers close those that were idle for long."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
@@ -95,7 +96,10 @@ class Line:
 
     def taken(self) -> int | None:
         """Status of the answer when it is whole, else None."""
-        self.answer += self.socket.recv(65536)
+        came = self.socket.recv(65536)
+        if not came:
+            raise ConnectionResetError
+        self.answer += came
         head, found, body = self.answer.partition(b"\r\n\r\n")
         if not found:
             return None
@@ -125,7 +129,7 @@ def run(
         if over and len(idle) == lines:
             break
         while idle and not over and (not rate or offered < rate * now):
-            line = idle.pop(0)
+            line = idle.pop()  # the one that was idle for the shortest time
             request, rows = bodies.next()
             offered += rows
             line.give(request, rows)
@@ -138,7 +142,17 @@ def run(
                 if not line.left:
                     selector.modify(line.socket, selectors.EVENT_READ, line)
             if events & selectors.EVENT_READ:
-                status = line.taken()
+                try:
+                    status = line.taken()
+                except ConnectionResetError:
+                    if line not in idle:
+                        raise
+                    selector.unregister(line.socket)
+                    line.socket.close()
+                    fresh = Line(line.port)
+                    selector.register(fresh.socket, selectors.EVENT_READ, fresh)
+                    idle[idle.index(line)] = fresh
+                    continue
                 if status is None:
                     continue
                 waits.append(time.perf_counter() - line.sent_s)

@@ -3,19 +3,25 @@
     python -m bench scale [--quick] [--json] [--dsn URL]
 
 The job of ``throughput``: ladder, rate of rise and stuck value for every series, findings out; real workers, real
-broker, real database. A city up to 100 000 series is one district, above it four. ``slope`` is the dearest
-processor time a reading over the cheapest, one worker, all sizes; start and loading of states are not in it.
+broker, real database, four districts. *The same load*: 400 000 readings in a second of event time, in frames of
+20 000, whatever the number of series that share it (so a thousand series report 400 times a second, a million once
+in 2.5 s). *Once a second*: every series reports once a second, so that a small city has small frames. ``slope`` is
+the dearest time a reading over the cheapest, one worker on one core, the same load; start and loading of states are not in it.
 """
 
 import argparse
 import asyncio
 from collections.abc import Sequence
 
+from bench._beside import beside
 from bench._engine import Framed, framed
 from bench._stack import cores, last_line, machine, show, stack
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 WORKERS = (1, 2, 4)
+LOAD = 400_000
+SHARED = 100_000
+"""Series that several workers share."""
 
 
 def main() -> None:
@@ -23,33 +29,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="fewer readings, up to 100 000 series")
+    parser.add_argument("--quick", action="store_true", help="fewer readings")
     parser.add_argument("--json", action="store_true", help="the last line only")
     parser.add_argument("--dsn", help="a database to use instead of the embedded one")
     given = parser.parse_args()
-    sizes = SIZES[:-1] if given.quick else SIZES
-    readings = 2_000_000 if given.quick else 20_000_000
-    by_size: dict[int, Framed] = {}
-    by_workers: dict[int, Framed] = {}
+    readings = 10_000_000 if given.quick else 40_000_000
     with stack(given.dsn) as at:
-        for series in sizes:
-            districts = 1 if series <= 100_000 else 4
-            by_size[series] = asyncio.run(framed(at, series, readings, core=cores()[0], districts=districts))
-        for workers in WORKERS:
-            by_workers[workers] = asyncio.run(framed(at, 100_000, readings, workers=workers))
-    costs = [1e6 / taken.per_s for taken in by_size.values()]
+        core = cores()[0]
+        same = {n: asyncio.run(framed(at, n, readings, core=core, rate=LOAD)) for n in SIZES}
+        # a feed of frames of 250 readings takes long to write
+        second = {n: asyncio.run(framed(at, n, min(readings, 2_000 * n), core=core)) for n in SIZES}
+        side = {n: asyncio.run(beside(at, SHARED, readings, n)) for n in WORKERS}
+    costs = [1e6 / taken.per_s for taken in same.values()]
     slope = max(costs) / min(costs)
     if not given.json:
-        head = ("readings/s", "µs a reading", "memory MB", "registering s", "restoring s")
-        show("One worker on one core", ("series", *head), [_row(n, t) for n, t in by_size.items()])
-        show("100 000 series, all cores", ("workers", *head), [_row(n, t) for n, t in by_workers.items()])
+        head = ("series", "readings/s", "µs a reading", "memory MB", "registering s", "restoring s")
+        show("One worker on one core, the same load", head, [_row(n, t) for n, t in same.items()])
+        show("One worker on one core, once a second", head, [_row(n, t) for n, t in second.items()])
+        rows = [
+            (n, round(per_s), f"{per_s / side[1][0]:.2f} ×", round(mb)) for n, (per_s, mb) in side.items()
+        ]
+        show(f"{SHARED:,} series, all cores", ("workers", "readings/s", "", "memory MB, the largest"), rows)
         print(f"dearest over cheapest: {slope:.2f}")
     last_line(
         {
             "machine": machine(),
             "slope": round(slope, 3),
-            "series": {n: _json(taken) for n, taken in by_size.items()},
-            "workers": {n: _json(taken) for n, taken in by_workers.items()},
+            "same_load": {n: _json(taken) for n, taken in same.items()},
+            "once_a_second": {n: _json(taken) for n, taken in second.items()},
+            "workers": {
+                n: {"per_s": round(per_s), "memory_mb": round(mb)} for n, (per_s, mb) in side.items()
+            },
         }
     )
 

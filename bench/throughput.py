@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import sql
 from bench import _chain, _peers, persist
-from bench._engine import DISTRICTS, framed, frames_of
+from bench._engine import DISTRICTS, framed
+from bench._filling import frames_of
 from bench._stack import cores, last_line, machine, show, stack
 from streams.persist_writer import Limits
 from yiwang.runs import Run
