@@ -117,7 +117,7 @@ def persist(writer: Writer, limits: Limits, ends: Mapping[tuple[str, int], int])
         _, rows = writer.waiting
         yield m.QUEUE, ("backlog", ""), rows
         yield m.QUEUE_LIMIT, ("backlog", ""), limits.rows * limits.backlog
-        for (topic, partition), at in writer.positions.items():
+        for (topic, partition), at in writer.stored.items():
             end = ends.get((topic, partition), at)
             yield m.PERSIST_LAG, (topic.rpartition(".")[2], str(partition)), max(0, end - at)
         for district, latency in writer.stored_latency.items():

@@ -1,6 +1,6 @@
 """What persist has taken from Kafka and not yet stored, by partition; pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from streams.persist_outputs import Statement
@@ -60,6 +60,11 @@ class Part:
     bytes: int = 0
     rows: int = 0
     is_gone: bool = False
+
+    @property
+    def first(self) -> int:
+        """The offset from which on it is not stored yet."""
+        return self.read - len(self.acks) if self.base is None else self.base
 
     def step(
         self, *, store: bool, rules: Rules | None = None, registered: Mapping[int, str] = _NOTHING
@@ -195,6 +200,11 @@ class Backlog:
     def positions(self) -> dict[Partition, int]:
         """Of each partition that has one the offset awaited next."""
         return {p: place.next for p, place in self._places.items() if place.next is not None}
+
+    @property
+    def parts(self) -> Collection[Part]:
+        """Those that wait."""
+        return self._parts.values()
 
     def empty(self, partition: Partition) -> Part:
         """A part without messages, with which a known partition is only to be kept."""

@@ -144,6 +144,15 @@ class Writer:
         """Of each partition in hand the offset of the message that is awaited next."""
         return self._backlog.positions()
 
+    @property
+    def stored(self) -> dict[Partition, int]:
+        """Of each partition in hand the offset below which everything is stored."""
+        found = self.positions
+        for part in (*self._backlog.parts, *self._in_hand):
+            if part.partition in found and not part.is_gone:
+                found[part.partition] = min(found[part.partition], part.first)
+        return found
+
     async def take(
         self,
         topic: str,

@@ -53,10 +53,11 @@ async def watch(
         at = dict(positions())
         ends = await ends_or_none(reader, list(at))
         watched = {p: watched.get(p) or Progress(f"{what}, {p[0]}[{p[1]}],") for p in at}
+        if ends is not None:
+            told(ends)
         if ends is None or excused():
             for progress in watched.values():
                 progress.excuse()
             continue
-        told(ends)
         for position, progress in watched.items():
             progress.look((at[position],), (ends[position],), time.monotonic())

@@ -324,9 +324,12 @@ async def test_while_the_database_is_away_what_waits_is_bounded() -> None:
         assert waiting == limits.rows * limits.backlog
         assert acks.done == []
         assert not feeding.done()
+        assert w.positions[FEED, 0] > 0  # taken, and as long as it is not stored it counts as waiting
+        assert w.stored == {(FEED, 0): 0}
         store.back.set()
         await feeding
         assert await w.flush(30)
+        assert w.stored == {(FEED, 0): 100}
     assert acks.done == list(range(100))
     assert sum(rows.n for part in store.written for rows in part.rows) == 500
 
