@@ -17,6 +17,7 @@ def ingest(
     feeders: Mapping[str, Feeder],
     counters: Counters,
     catalogue: Callable[[], Catalogue],
+    kafka_away: Callable[[], bool],
     feed: MqttFeed | None,
     spooling: Spooling | None = None,
 ) -> Source:
@@ -26,6 +27,7 @@ def ingest(
         feeders: all of the process, by way in; their counts are added up.
         counters: what came in, by source.
         catalogue: gives the present one.
+        kafka_away: whether what is accepted goes to the spool now.
         feed: of MQTT, if any.
         spooling: what keeps messages while Kafka is away, if anything does.
     """
@@ -60,7 +62,7 @@ def ingest(
         if spooling is not None:
             yield m.INGEST_SPOOL, (), spooling.used_bytes
             yield m.INGEST_SPOOL_LIMIT, (), spooling.limit_bytes
-            yield m.AWAY, ("kafka",), bool(spooling.away)
+            yield m.AWAY, ("kafka",), kafka_away()
         if feed is not None:
             yield m.AWAY, ("mqtt",), not feed.connected.is_set()
 

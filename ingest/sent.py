@@ -1,6 +1,6 @@
 """What of a spool has reached Kafka already: asked when a process takes over what another left."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from ingest.spool import Record
@@ -16,10 +16,11 @@ class Log:
 
     Args:
         bootstrap: of the broker.
+        here: returns once Kafka is there with all topics; before, nobody needs to ask.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, bootstrap: str, here: Callable[[], Awaitable[object]]) -> None:
+        self._bootstrap, self._here = bootstrap, here
 
     async def known(
         self, topic: str, partition: int, offset: int, first: Record
@@ -38,6 +39,7 @@ class Log:
         from aiokafka import TopicPartition
         from aiokafka.errors import KafkaError
 
+        await self._here()
         consumer = await start_consumer(self._bootstrap, client_id="yiwang-spool")
         where = TopicPartition(topic, partition)
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from ingest import figures, http
+from ingest.coming import Coming, Stoppable
 from ingest.deadletters import DeadLetters
 from ingest.feeder import DELIVER_S, Feeder, Producer
 from ingest.intake import Intake
@@ -65,7 +66,7 @@ async def run(
 
     Raises:
         BadInput: ``ingest.nothing``, ``ingest.worker``, ``mqtt.…``, ``run.unknown``, ``domain.…``
-        Unavailable: ``kafka.…``, ``database.…``, ``ingest.port``
+        Unavailable: ``kafka.…`` (an absent broker only without a spool), ``database.…``, ``ingest.port``
     """
     if not with_http and not settings.mqtt:
         raise BadInput("ingest.nothing", "nothing to take readings from: allow HTTP, or give --mqtt")
@@ -91,17 +92,29 @@ async def run(
         watch = Watch(dsn, topics.schema, domains)
         await watch.start()
         stack.push_async_callback(watch.stop)
-        await ensure_topics(settings.kafka, topics, row.districts)
-        # linger 0: frames wait as long as is good for them before they come here
-        kafka = await start_producer(settings.kafka, client_id=f"yiwang-ingest-{settings.run}", linger_ms=0)
+        districts = row.districts
+
+        async def connect() -> Stoppable:
+            await ensure_topics(settings.kafka, topics, districts)
+            # linger 0: frames wait as long as is good for them before they come here
+            found: Stoppable = await start_producer(
+                settings.kafka, client_id=f"yiwang-ingest-{settings.run}", linger_ms=0
+            )
+            return found
+
+        kafka = Coming(connect)
         producer: Producer = kafka
         spooling: Spooling | None = None
 
         async def stop_kafka() -> None:
-            away = spooling is not None and spooling.away  # the spool has what it has not
-            await _within(kafka.stop, "kafka.producer", _STOP_AWAY_S if away else _STOP_S)
+            # while it is away the spool has what it has not
+            await _within(kafka.stop, "kafka.producer", _STOP_AWAY_S if kafka_away() else _STOP_S)
+
+        def kafka_away() -> bool:
+            return kafka.away or (spooling is not None and bool(spooling.away))
 
         stack.push_async_callback(stop_kafka)
+        await kafka.start(may_wait=settings.spool_mb > 0)
         if settings.spool_mb:
             producer = spooling = await _spooling(settings, kafka)
             stack.push_async_callback(_within, spooling.close, "spool")
@@ -133,6 +146,8 @@ async def run(
             return Intake(feeder, dead, lambda: watch.catalogue, limits, clock, limiter)
 
         line: dict[str, Any] = {"ready": "ingest", "run": settings.run}
+        if kafka.away:
+            line["kafka"] = "away"
         tasks: list[asyncio.Task[Any]] = []  # Any: nobody reads a result
         feed: MqttFeed | None = None
         patient = intake(MQTT_PATIENCE_S)
@@ -160,7 +175,7 @@ async def run(
                     "devices": catalogue.devices,
                     "series": catalogue.readable,
                     "mqtt": mqtt,
-                    "kafka": "away" if spooling and spooling.away else "answers",
+                    "kafka": "away" if kafka_away() else "answers",
                     "spool": spooling.as_json() if spooling else None,
                 }
 
@@ -193,11 +208,17 @@ async def run(
             stack.callback(shown.close)
             line["metrics"] = metrics_http.address(shown)
         metrics.add(
-            "ingest", figures.ingest(feeders, patient.counters, lambda: watch.catalogue, feed, spooling)
+            "ingest",
+            figures.ingest(feeders, patient.counters, lambda: watch.catalogue, kafka_away, feed, spooling),
         )
         ready(line)
         stopping = asyncio.create_task(stop.wait())
-        ends: list[asyncio.Future[Any]] = [*tasks, stopping, *([spooling.fatal] if spooling else [])]
+        ends: list[asyncio.Future[Any]] = [
+            *tasks,
+            stopping,
+            kafka.fatal,
+            *([spooling.fatal] if spooling else []),
+        ]
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if server:
             server.should_exit = True
@@ -210,7 +231,7 @@ async def run(
             ended.result()  # a part that ended by itself ended with an error
 
 
-async def _spooling(settings: Settings, producer: Producer) -> Spooling:
+async def _spooling(settings: Settings, kafka: Coming) -> Spooling:
     """The producer with a spool of this run behind it.
 
     On unless a city says otherwise: what a device has sent while Kafka restarts is otherwise lost with most devices,
@@ -218,7 +239,9 @@ async def _spooling(settings: Settings, producer: Producer) -> Spooling:
     """
     folder = (settings.spool or settings.data / "spool") / settings.run
     spool = await asyncio.to_thread(Spool(folder, limit_bytes=settings.spool_mb * 2**20).open)
-    spooling = Spooling(producer, spool, log=Log(settings.kafka), after_s=settings.spool_after_s)
+    spooling = Spooling(
+        kafka, spool, log=Log(settings.kafka, kafka.here.wait), after_s=settings.spool_after_s
+    )
     await spooling.start()
     return spooling
 

@@ -42,9 +42,11 @@ async def start_producer(bootstrap: str, *, client_id: str, linger_ms: int = 2) 
     )
     try:
         await producer.start()
-    except (KafkaError, OSError, ValueError) as error:
+    except BaseException as error:  # whoever waits may have been cancelled
         await producer.stop()
-        raise unavailable(bootstrap, error) from error
+        if isinstance(error, KafkaError | OSError | ValueError):
+            raise unavailable(bootstrap, error) from error
+        raise
     return producer
 
 

@@ -33,7 +33,7 @@ async def test_the_page(clock: ManualClock) -> None:
     intake = Intake(feeders["http"], DeadLetters(producer, topics), lambda: present, LIMITS, clock)
     intake.counters.refused.bodies["192.0.2.7"] = 4
     metrics = Metrics("ingest", "test")
-    metrics.add("ingest", ingest(feeders, intake.counters, lambda: present, None))
+    metrics.add("ingest", ingest(feeders, intake.counters, lambda: present, lambda: False, None))
     app = http.app(intake, body_limit=4096, health=dict, metrics=metrics)
     async with (
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client,

@@ -311,8 +311,8 @@ def test_dead_letters_are_listed_and_sent_again(town: Town) -> None:
 @pytest.mark.parametrize(
     ("given", "with_http", "code"),
     [
-        ({"kafka": "127.0.0.1:{free}"}, True, "kafka.unavailable"),
-        ({"kafka": "no.such.host.invalid:9092"}, True, "kafka.unavailable"),
+        ({"kafka": "127.0.0.1:{free}", "spool_mb": "0"}, True, "kafka.unavailable"),
+        ({"kafka": "no.such.host.invalid:9092", "spool_mb": "0"}, True, "kafka.unavailable"),
         ({"database": "postgresql://x@127.0.0.1:{free}/x"}, True, "database.unavailable"),
         ({"run": "nowhere"}, True, "run.unknown"),
         ({"mqtt": "broker:1883"}, True, "mqtt.url"),

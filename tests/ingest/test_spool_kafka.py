@@ -119,6 +119,51 @@ def test_a_process_that_ends_while_kafka_is_away_leaves_what_it_accepted_to_the_
     assert town.feed() == {d: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0] for d in (0, 1)}
 
 
+def test_a_process_that_starts_while_kafka_is_away_takes_what_comes(
+    broker: EmbeddedKafka, pg_dsn: str, tmp_path: Path
+) -> None:
+    """Ready, and says that Kafka is away; what was left and what is new go out in order when it comes, each once."""
+    town = town_of(broker, pg_dsn, tmp_path)
+    with town.process() as (child, line):
+        assert post(line, 1.0).status_code == 202
+        broker.stop()
+        assert post(line, 2.0).status_code == 202
+        child.kill()
+        child.wait(60)
+    with town.process() as (child, line):
+        assert line["kafka"] == "away"
+        told = health(line)
+        assert (told["kafka"], told["spool"]["messages"]) == ("away", 2)
+        assert post(line, 3.0).status_code == 202
+        assert health(line)["spool"]["messages"] == 4
+        assert 'service_away{service="kafka"} 1.0' in httpx.get(f"http://{line['http']}/metrics").text
+        broker.start()
+        wait_until_empty(line, child)
+        assert post(line, 4.0).status_code == 202
+        assert health(line)["kafka"] == "answers"
+    assert town.feed() == {d: [1.0, 2.0, 3.0, 4.0] for d in (0, 1)}
+
+
+def test_the_topics_of_a_run_are_made_when_kafka_comes(
+    broker: EmbeddedKafka, pg_dsn: str, tmp_path: Path
+) -> None:
+    """The very first start, without Kafka: nothing is there yet but the registry. Asked to end, it ends in order."""
+    broker.stop()
+    town = Patient(broker.bootstrap, pg_dsn, "first")
+    town.folder, town.more = tmp_path / "spool", {}
+    with town.process() as (child, line):
+        assert health(line)["kafka"] == "away"
+        assert post(line, 1.0).status_code == 202
+        child.terminate()
+        assert child.wait(30) == 0
+    with town.process() as (child, line):
+        assert post(line, 2.0).status_code == 202
+        broker.start()
+        wait_until_empty(line, child)
+        assert post(line, 3.0).status_code == 202
+    assert town.feed() == {d: [1.0, 2.0, 3.0] for d in (0, 1)}
+
+
 def test_without_a_spool_senders_are_told_to_wait(broker: EmbeddedKafka, pg_dsn: str, tmp_path: Path) -> None:
     """503 with Retry-After; nothing is written to disk."""
     town = town_of(broker, pg_dsn, tmp_path, YIWANG_SPOOL_MB="0")

@@ -35,9 +35,10 @@ def command(with_http: bool, **given: Any) -> None:  # Any: options, validated b
 
     A body is a JSON array (or one object), or NDJSON with Content-Type: application/x-ndjson; gzip is taken.
     The answer 202 comes when Kafka has the readings; it lists each rejected row with its reason, and the rows
-    are kept as dead letters ("yiwang deadletters list"). 503 means that Kafka is away: send again later.
+    are kept as dead letters ("yiwang deadletters list"). While Kafka is away, also at the start, the spool on disk
+    stands in for it (settings spool, spool_mb); 503 means that it is full, or that there is none: send again later.
 
-    MQTT messages are acknowledged when Kafka has them. Subscriptions are the setting mqtt_topics.
+    MQTT messages are acknowledged when Kafka or the spool has them. Subscriptions are the setting mqtt_topics.
 
     Prints one JSON line when ready; SIGTERM or Ctrl-C flushes what was accepted and ends.
     """  # noqa: D301  \b is click's mark for text that is not wrapped
