@@ -124,6 +124,7 @@ def test_from_alert_to_closed_case(
             expect(console.locator("#work")).to_contain_text("已结案", timeout=20_000)
         latency = httpx.get(f"{url}api/health", trust_env=False).json()
         assert latency["ok"]
+        assert latency["stages"]["screen"]["count"] > 0  # both pages have told how long it took to the pixel
 
     async def closed() -> bool:
         for _ in range(100):

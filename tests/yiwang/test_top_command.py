@@ -15,7 +15,7 @@ from yiwang import metrics
 from yiwang.cli import cli
 from yiwang.commands import top
 from yiwang.commands._city_rows import City, city
-from yiwang.commands._pages import Between, Page, between, fetch, parse
+from yiwang.commands._pages import Between, Kept, Page, between, fetch, parse
 from yiwang.commands._top_view import _bytes, _number, _time, tables
 from yiwang.errors import YiwangError
 from yiwang.latency import Latency
@@ -127,6 +127,48 @@ def test_the_worst_comes_first() -> None:
     assert [d.district for d in found.districts] == [1, 0, 2]
     assert found.as_json()["missing"] == ["district dead"]
     assert found.processes[1].away == ("kafka",)
+
+
+def test_the_way_to_the_screen_is_that_of_the_worst_gateway() -> None:
+    """Over the longer time, since screens report rarely; without a report there is no figure."""
+    gateways = [Metrics("gateway", "live", name) for name in ("g", "h")]
+    drawn = [Latency(), Latency()]
+    for shown, latency in zip(gateways, drawn, strict=True):
+        shown.add("it", lambda latency=latency: [(metrics.STAGE, ("screen", "0"), latency)])
+    entries = [entry("gateway", name) for name in ("g", "h")]
+    first = [page(shown, 0.0) for shown in gateways]
+    assert city("live", entries, between(first, first)).screen_p99_s is None
+    drawn[0].observe(50.0, 1000)
+    old = [page(shown, 1.0) for shown in gateways]
+    drawn[0].observe(0.04, 100)
+    drawn[1].observe(0.18, 100)
+    before = [page(shown, 10.0) for shown in gateways]
+    now = [page(shown, 12.0) for shown in gateways]
+    quiet = city("live", entries, between(before, now)).screen_p99_s
+    assert quiet is not None
+    assert quiet > 30
+    found = city("live", entries, between(before, now), between(old, now))
+    assert found.screen_p99_s is not None
+    assert 0.15 < found.screen_p99_s <= 0.2
+    assert found.interval_s == 2.0
+    for language, words in (("en", "sensor to screen p99"), ("zh-CN", "感知到屏幕 p99")):
+        console = Console(width=80)
+        with console.capture() as captured:
+            console.print(tables(found, language))  # type: ignore[arg-type]  # one of the two
+        assert f"{words} {_time(found.screen_p99_s)}" in captured.get()
+
+
+def test_what_is_reported_rarely_is_of_the_time_that_was_kept() -> None:
+    """Never a moment only, and never longer than twice what was asked for, once so much has passed."""
+    kept = Kept(15.0)
+    ages = []
+    for at_s in range(0, 100, 2):
+        kept.take({"a": Page(float(at_s))}, at_s)
+        oldest = kept.before["a"]
+        assert isinstance(oldest, Page)
+        ages.append(at_s - oldest.at_s)
+    assert ages[:3] == [0, 2, 4]
+    assert all(15 <= age <= 32 for age in ages[8:])
 
 
 def storm() -> City:

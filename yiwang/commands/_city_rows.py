@@ -81,7 +81,8 @@ class City:
 
     Attributes:
         interval_s: over which the rates are.
-        screen_p99_s: from arrival to drawn, as the screens report it; None where none does.
+        screen_p99_s: from arrival to drawn, as the screens report it, at the gateway where it is worst; None where
+            none does.
     """
 
     run: str
@@ -95,11 +96,24 @@ class City:
         return asdict(self) | {"missing": [p.name for p in self.processes if p.reason]}
 
 
-def city(run: str, entries: Sequence[Entry], pages: Sequence[Between | str]) -> City:
-    """Rows of everything, the worst first."""
+def city(
+    run: str,
+    entries: Sequence[Entry],
+    pages: Sequence[Between | str],
+    longer: Sequence[Between | str] | None = None,
+) -> City:
+    """Rows of everything, the worst first.
+
+    Args:
+        run: its name.
+        entries: the processes.
+        pages: what each says.
+        longer: the same over a longer time, for screens, who report every ten seconds only.
+    """
     processes = [_process(e, p) for e, p in zip(entries, pages, strict=True)]
     known = [(e, p) for e, p in zip(entries, pages, strict=True) if isinstance(p, Between)]
-    screens = [s for _, p in known if (s := p.latency(0.99, stage=SCREEN)) is not None]
+    reported = [p for p in (pages if longer is None else longer) if isinstance(p, Between)]
+    screens = [s for p in reported if (s := p.latency(0.99, stage=SCREEN)) is not None]
     return City(
         run=run,
         interval_s=max((p.seconds for _, p in known), default=0.0),

@@ -164,6 +164,29 @@ def _quantile(share: float, cumulated: dict[float, float]) -> float | None:
     return quantile(share, bounds[:-1], counts)
 
 
+class Kept:
+    """Earlier readings of all processes, for what is reported more rarely than somebody looks.
+
+    Args:
+        seconds: ``before`` is so old at least, as soon as there is such a reading, and at most twice that.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.before: dict[str, Page | str] = {}
+        self._seconds = seconds
+        self._newer: dict[str, Page | str] = {}
+        self._turned_s: float | None = None
+
+    def take(self, pages: dict[str, Page | str], at_s: float) -> None:
+        """A reading, by process; ``at_s`` on a clock that only goes forward."""
+        if self._turned_s is None:
+            self.before = self._newer = pages
+            self._turned_s = at_s
+        elif at_s - self._turned_s >= self._seconds:
+            self.before, self._newer = self._newer, pages
+            self._turned_s = at_s
+
+
 def between(before: Iterable[Page | str], now: Iterable[Page | str]) -> list[Between | str]:
     """Pairs of pages; where one is missing now, why."""
     return [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from yiwang.processes import Entry
 
 FIRST_S = 1.0
+SCREENS_S = 15.0  # screens report every 10 s
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})")
 
 
@@ -57,7 +58,8 @@ def command(
     Reads the metrics of every process that is announced in the data folder (setting data) of this machine, or of those
     named by --at. A process that does not answer is named with the reason. Latencies are those of the process' own
     stage: ingest (arrival to Kafka), district (arrival to judged), persist (arrival to committed), gateway (decided to
-    handed to the screens). One look ends with exit status 1 where no process answers.
+    handed to the screens); above them stands sensor to screen, as the screens themselves report it every ten seconds (in
+    one look: since the start, where none reported in that second). One look ends with exit status 1 where no process answers.
     """
     settings = load(run=run)
     language = lang or _language()
@@ -127,16 +129,18 @@ def _live(settings: Settings, addresses: tuple[str, ...], every_s: float, langua
     from rich.live import Live
 
     from yiwang.commands._city_rows import city
-    from yiwang.commands._pages import between, fetch_all
+    from yiwang.commands._pages import Kept, between, fetch_all
     from yiwang.commands._top_view import tables
 
     entries = _entries(settings, addresses)
+    kept = Kept(SCREENS_S)
     before = {e.address or e.name: page for e, page in zip(entries, fetch_all(entries), strict=True)}
     wait_s = min(FIRST_S, every_s)
     console = Console(highlight=False)
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
+                kept.take(before, time.monotonic())
                 time.sleep(wait_s)
                 wait_s = every_s
                 with contextlib.suppress(Unavailable):  # all have ended: show that, and wait for the next
@@ -144,7 +148,10 @@ def _live(settings: Settings, addresses: tuple[str, ...], every_s: float, langua
                 pages = fetch_all(entries)
                 keys = [e.address or e.name for e in entries]
                 pairs = between([before.get(key, "new") for key in keys], pages)
-                live.update(tables(city(settings.run, entries, pairs), language, live=True), refresh=True)
+                longer = between([kept.before.get(key, "new") for key in keys], pages)
+                live.update(
+                    tables(city(settings.run, entries, pairs, longer), language, live=True), refresh=True
+                )
                 before = dict(zip(keys, pages, strict=True))
     except KeyboardInterrupt:
         pass
