@@ -49,7 +49,7 @@ async def _main(settings: Settings, worker: str, seen: Seen) -> None:
         await LogReader.start(settings.kafka, "yiwang-city-logs"),
         Snapshots(dsn, topics.schema, "city"),
         snapshot_s=settings.snapshot_s,
-        told=lambda: faust_app.ready(ready="city", worker=worker, **seen.ready()),
+        told=lambda heard: faust_app.ready(ready="city", worker=worker, districts=heard, **seen.ready()),
         committed=committed,
     )
     seen.metrics.add("city", figures.city(host))

@@ -124,7 +124,7 @@ class CityHost:
         reader: of the ends of the logs.
         snapshots: of the role.
         snapshot_s: interval of snapshots.
-        told: called when the state is there.
+        told: called with the districts listened to when the state is there; with none while another worker has them all.
         committed: called with offsets that are safe.
     """
 
@@ -138,7 +138,7 @@ class CityHost:
         snapshots: Snapshots,
         *,
         snapshot_s: float,
-        told: Callable[[], None],
+        told: Callable[[list[int]], None],
         committed: Callable[[Mapping[Position, int]], Awaitable[None]],
     ) -> None:
         self.topics, self.districts, self.clock, self.outbox = topics, districts, clock, outbox
@@ -156,11 +156,17 @@ class CityHost:
     async def restore(self, assigned: set[Position]) -> Mapping[Position, int]:
         """Load the state the first time; offsets at which reading goes on.
 
+        Without any partition the worker stands by: another one is the city's.
+
         Raises:
             Conflict: ``city.second`` when another city worker has a part of the outputs.
         """
         mine = self._mine = {p for topic, p in assigned if topic == self.topics.outputs}
         async with self._turn:
+            if not mine:
+                self._city = None  # what we knew grows old: when the other goes, the state is read anew
+                self._told([])
+                return {}
             if self._city is None:
                 if mine != set(range(self.districts)):
                     raise Conflict(
@@ -171,7 +177,7 @@ class CityHost:
                 self._owner, _ = await self.snapshots.claim(CITY)
                 saved = await self.snapshots.load(CITY)
                 self._city = City.load(_state(saved.state)) if saved else City(self.districts)
-                self._told()
+                self._told(sorted(mine))
             city = self._city
         return {(self.topics.outputs, p): city.read[p] for p in mine}
 

@@ -44,7 +44,7 @@ class DistrictHost:
         snapshots: of the role.
         snapshot_s: interval of snapshots; longer where taking one costs much.
         ticks: whether this worker sends the ticks of its districts.
-        told: called with the districts held after each assignment.
+        told: called with the districts held after each assignment; with none, where others have them all.
         committed: called with offsets that are safe.
     """
 

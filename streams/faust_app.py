@@ -44,7 +44,10 @@ class Role(Protocol):
     """What a worker does with its partitions."""
 
     async def restore(self, assigned: set[Position]) -> Mapping[Position, int]:
-        """Take up what is newly assigned; where reading goes on, for all of it. May be called again at any time."""
+        """Take up what is newly assigned; where reading goes on, for all of it. May be called again at any time.
+
+        ``assigned`` is empty where there are more workers than partitions: nothing to do until another goes.
+        """
         ...
 
     async def release(self, revoked: set[Position]) -> None:
@@ -186,7 +189,13 @@ def make(settings: Settings, role: str, worker: str, act: Role) -> Any:
     async def revoked(_app: Any, revoked: set[Any], **_: Any) -> None:  # Any: Faust's signal
         await guarded(act.release)({(tp.topic, tp.partition) for tp in revoked})
 
+    async def complete(_app: Any, **_: Any) -> None:  # Any: Faust's signal
+        # with nothing to read Faust has nothing to seek, so Positioned is not asked
+        if not app.consumer.assignment():
+            await guarded(act.restore)(set())
+
     app.on_partitions_revoked.connect(revoked, weak=False)
+    app.on_rebalance_complete.connect(complete, weak=False)
     return app
 
 

@@ -39,6 +39,7 @@ class Bench:
     def __init__(self, kafka: FakeKafka, snapshots: FakeSnapshots) -> None:
         self.kafka, self.snapshots = kafka, snapshots
         self.committed: list[Mapping[Position, int]] = []
+        self.told: list[list[int]] = []
         self.host = CityHost(
             TOPICS,
             3,
@@ -47,7 +48,7 @@ class Bench:
             kafka,  # type: ignore[arg-type]
             snapshots,  # type: ignore[arg-type]
             snapshot_s=1.0,
-            told=lambda: None,
+            told=self.told.append,
             committed=self._commit,
         )
 
@@ -92,6 +93,23 @@ async def test_a_second_city_worker_is_refused_and_the_first_goes_on() -> None:
     await one.host.release(ALL)
     assert await one.host.restore(part) == {(TOPICS.outputs, 0): 0}
     assert len(await one.host.restore(ALL)) == 3
+
+
+async def test_a_worker_without_outputs_stands_by_and_takes_over_what_was_done_meanwhile() -> None:
+    """It says that it has none, holds nothing of old, and reads the state anew when it is the city's turn."""
+    one = Bench(FakeKafka(), FakeSnapshots())
+    two = Bench(one.kafka, one.snapshots)
+    assert await two.host.restore(set()) == {}
+    assert await one.host.restore(ALL) == dict.fromkeys(ALL, 0)
+    await one.host.take(1, 0, encode(output(0, NEEDED)))
+    await one.host.release(ALL)
+    assert await one.host.restore(set()) == {}
+    assert (await two.host.restore(ALL))[TOPICS.outputs, 1] == 1
+    await two.host.take(0, 0, encode(output(0, declined(0))))
+    await two.host.release(ALL)
+    starts = await one.host.restore(ALL)
+    assert (starts[TOPICS.outputs, 0], starts[TOPICS.outputs, 1]) == (1, 1)
+    assert (one.told, two.told) == ([[0, 1, 2], [], [0, 1, 2]], [[], [0, 1, 2]])
 
 
 async def test_nothing_is_acknowledged_while_the_database_is_away() -> None:

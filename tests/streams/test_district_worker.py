@@ -129,7 +129,7 @@ async def test_a_neighbours_crew_is_found_through_the_city_worker(kafka: Embedde
         await drive.feed(1, RegistryChange(registry=registry(1)))
         district = await drive.worker("district", "w0").start()
         city = await drive.worker("city", "c0").start()
-        assert await city.ready() == {"ready": "city", "worker": "c0"}
+        assert await city.ready() == {"ready": "city", "worker": "c0", "districts": [0, 1]}
         await city.end(signal.SIGKILL)
         await drive.feed(0, Tick(t_ns=T0))
         await drive.feed(0, Readings.of([(0, T0 + SECOND, 60.0, 0)]))
