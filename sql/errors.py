@@ -10,7 +10,14 @@ import psycopg
 from yiwang.errors import BadInput, NotAllowed, Unavailable, YiwangError
 
 # What the drivers raise; catch these and hand them to ``translated``.
-DRIVER_ERRORS = (psycopg.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+DRIVER_ERRORS = (
+    psycopg.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that the server ends in the midst of an exchange
+    OSError,
+    TimeoutError,
+)
 
 _FULL = {"53100"}
 _AUTH = {"28000", "28P01"}

@@ -9,7 +9,7 @@ import pytest
 
 import sql
 from sql.connect import connect
-from sql.errors import address, translated
+from sql.errors import DRIVER_ERRORS, address, translated
 from sql.pool import coded, pool
 from yiwang.embedded.ports import free_port
 from yiwang.errors import BadInput, NotAllowed, Unavailable, YiwangError
@@ -89,6 +89,7 @@ def test_tables_that_are_missing_ask_for_migrate(pg_dsn: str) -> None:
         (asyncpg.TooManyConnectionsError("no more"), "database.unavailable"),
         (asyncpg.InsufficientPrivilegeError("no"), "database.permission"),
         (asyncpg.InterfaceError("connection is closed"), "database.unavailable"),
+        (asyncpg.InternalClientError("cannot switch to state 12"), "database.unavailable"),
         (ConnectionResetError("reset by peer"), "database.unavailable"),
         (TimeoutError(), "database.unavailable"),
         (asyncpg.NumericValueOutOfRangeError("too large"), "database.error"),
@@ -96,6 +97,7 @@ def test_tables_that_are_missing_ask_for_migrate(pg_dsn: str) -> None:
 )
 def test_each_state_has_its_code(error: Exception, code: str) -> None:
     """By SQLSTATE, never by words, which are the server's language."""
+    assert isinstance(error, DRIVER_ERRORS)  # or nobody would hand it over
     assert translated(error, "postgresql://u:p@db.example:5433/city").code == code
 
 
