@@ -125,7 +125,7 @@ class _Client:
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             error = task.exception()
-            if error is not None and not isinstance(error, ConnectionClosed):
+            if error is not None and not isinstance(error, ConnectionClosed | ConnectionError):
                 raise error
 
     def _wake(self) -> None:

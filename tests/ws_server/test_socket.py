@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket as sockets
+import struct
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -170,6 +171,28 @@ async def test_a_slow_screen_holds_nobody_and_loses_nothing(made: Hub, url: str)
             if len(state) == 40 and min(state.values()) > 3960:
                 break
         assert snapshots >= 2
+
+
+async def test_a_screen_that_breaks_off_while_it_is_written_to_is_no_mistake_of_ours(
+    made: Hub, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reset with data on the way ends the session, and nobody is called."""
+    async with connect(url, max_size=None, compression=None, max_queue=1, ping_interval=None) as slow:
+        await slow.send(json.dumps({"id": 1, "do": "hello", "post": "desk-0"}))
+        await slow.recv()
+        (client,) = made._sessions
+        text = "路" * 100_000
+        rev = 0
+        while not client._out._changes:  # as long as the system takes what is written
+            rev += 1
+            says(made, incident("I-1", rev, place_name_zh=text))
+            await asyncio.sleep(0)
+        linger = struct.pack("ii", 1, 0)  # a close is then a reset
+        slow.transport.get_extra_info("socket").setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, linger)
+        slow.transport.abort()
+    while made._sessions:  # noqa: ASYNC110  its shell tells nobody
+        await asyncio.sleep(0.01)
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
 async def test_watched_values_arrive_and_others_do_not(made: Hub, url: str) -> None:
