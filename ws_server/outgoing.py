@@ -42,7 +42,7 @@ class Outgoing:
         self._counts = counts
         self._most_messages = most_messages
         self._most_bytes = most_bytes
-        self._replies: deque[bytes] = deque()  # bounded by what the client itself asks
+        self._replies: deque[bytes] = deque()  # bounded by the shell: whoever takes none is not heard
         self._changes: deque[tuple[bytes, bool]] = deque()  # with: is a result, never dropped
         self._bytes = 0
         self._wish: Wish | None = None
@@ -104,6 +104,11 @@ class Outgoing:
         self._values_due = True
 
     # ---- out ----
+
+    @property
+    def replies(self) -> int:
+        """Answers that wait."""
+        return len(self._replies)
 
     def take_replies(self) -> list[bytes]:
         """All answers that wait."""

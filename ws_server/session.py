@@ -282,6 +282,11 @@ class Session:
 
     # ---- to the client ----
 
+    @property
+    def replies(self) -> int:
+        """Answers that wait to be sent."""
+        return self._out.replies
+
     def to_send(self, now_ns: int) -> list[bytes]:
         """What to send now, in order; call it again once that is sent, until nothing is left.
 

@@ -20,6 +20,8 @@ from yiwang import logs
 from yiwang.errors import YiwangError
 
 _TEXT = 0x81  # a whole text message
+MOST_REPLIES = 1000
+"""A client for whom more answers wait is not heard until it has taken them."""
 TRY_AGAIN_LATER = 1013  # RFC 6455 registry: the server is not able to serve now
 
 _log = logs.get("socket")
@@ -99,6 +101,7 @@ class _Client:
         self._commands: asyncio.Queue[Produce] = asyncio.Queue()  # bounded by the session
         self._marked = False
         self._slow = asyncio.Event()
+        self._taken = asyncio.Event()  # something has been handed over
         self._session: Session | None = None
 
     async def run(self) -> None:
@@ -137,10 +140,14 @@ class _Client:
         """Write what waits, as one piece, unless the client is slow."""
         self._marked = False
         session, connection = self._session, self._connection
-        if session is None or self._slow.is_set() or connection.state is not State.OPEN:
+        if session is None or self._slow.is_set():
+            return
+        if connection.state is not State.OPEN:
+            self._taken.set()  # nothing will be: whoever reads is not to wait for it
             return
         now_ns = self._hub.clock.now_ns()
         while messages := session.to_send(now_ns):
+            self._taken.set()
             self._hub.counts["deliveries"] += len(messages)
             connection.transport.write(framed(messages))
             if connection.transport.get_write_buffer_size():
@@ -152,12 +159,16 @@ class _Client:
             for effect in session.receive(text, self._hub.clock.now_ns()):
                 self._commands.put_nowait(effect)
             self._wake()
+            while session.replies > MOST_REPLIES and self._connection.state is State.OPEN:
+                self._taken.clear()
+                await self._taken.wait()
 
     async def _write_slowly(self, session: Session) -> None:
         while True:
             await self._slow.wait()
             await self._connection.drain()
             while messages := session.to_send(self._hub.clock.now_ns()):
+                self._taken.set()
                 self._hub.counts["deliveries"] += len(messages)
                 for message in messages:
                     await self._connection.send(message, text=True)  # waits while the client is slow

@@ -195,6 +195,40 @@ async def test_a_screen_that_breaks_off_while_it_is_written_to_is_no_mistake_of_
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
+async def test_who_asks_and_takes_no_answers_is_not_heard_for_a_while(made: Hub, url: str) -> None:
+    """Answers that wait are bounded; when they are taken, the rest is answered."""
+    asked = 5000
+    async with connect(url, max_size=None, compression=None, max_queue=1, ping_interval=None) as slow:
+        await slow.send(json.dumps({"id": 1, "do": "hello", "post": "desk-0"}))
+        await slow.recv()
+        (client,) = made._sessions
+        rev = 0
+        while not client._out._changes:  # as long as the system takes what is written
+            rev += 1
+            says(made, incident("I-1", rev, place_name_zh="路" * 100_000))
+            await asyncio.sleep(0)
+
+        async def ask() -> None:
+            for n in range(asked):
+                await slow.send(json.dumps({"id": n + 2, "do": "ping", "sent_ms": 0.0}))
+
+        asking = asyncio.create_task(ask())
+        most, still = 0, 0
+        while still < 200:
+            still = 0 if client.replies > most or most == 0 else still + 1
+            most = max(most, client.replies)
+            await asyncio.sleep(0)
+        assert socket.MOST_REPLIES < most <= socket.MOST_REPLIES + 2  # a ping has two
+        answered: set[int] = set()
+        async for raw in slow:
+            message = json.loads(raw)
+            answered |= {message["re"]} if "re" in message else set()
+            if asked + 1 in answered:
+                break
+        await asking
+    assert answered >= set(range(2, asked + 2))
+
+
 async def test_watched_values_arrive_and_others_do_not(made: Hub, url: str) -> None:
     """Newest value of what is watched, with the stamp of ingest."""
     t = made.clock.now_ns()
