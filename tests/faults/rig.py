@@ -288,7 +288,7 @@ async def city(
     (at.folder / name).mkdir(exist_ok=True)
     where = Services(kafka=at.kafka.bootstrap, database=at.postgres.dsn, folder=at.folder / name)
     await prepare(run, opened, bootstrap=where.kafka, dsn=where.database)
-    await _open(run, opened, where)
+    await open_run(run, opened, where)
     ports = [free_port() for _ in range(3)]
     made = [
         child(f"{name}-serve", ["serve"], where, run=name, port=ports[0], socket_port=ports[1]),
@@ -324,7 +324,8 @@ async def city(
             await one.finish()
 
 
-async def _open(run: Run, opened: town.Scenario, where: Services) -> None:
+async def open_run(run: Run, opened: town.Scenario, where: Services) -> None:
+    """What a run begins with: its registries and rules."""
     producer = await start_producer(where.kafka, client_id=f"faults-open-{run.name}")
     try:
         clock = SystemClock()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -32,8 +33,8 @@ Key = tuple[int, int, int]
 """District, series, event time in microseconds UTC."""
 
 
-def registry(district: int) -> Registry:
-    """Underpasses, gauges and crews of a district."""
+def registry(district: int, *, places: int = PLACES, crews: int = CREWS) -> Registry:
+    """Underpasses, two gauges each, and crews of a district."""
     tag = f"f{district}"
 
     def at(k: int) -> tuple[float, float]:
@@ -46,7 +47,7 @@ def registry(district: int) -> Registry:
                 id=f"{tag}-up{k}", district=district, zone=f"{tag}-z{k}", kind="underpass", name=Text(f"桥{k}"),
                 lon=at(k)[0], lat=at(k)[1], attributes={"closure_depth_cm": 27.0},
             )
-            for k in range(PLACES)
+            for k in range(places)
         ),
         devices=tuple(
             Device(
@@ -54,19 +55,19 @@ def registry(district: int) -> Registry:
                 name=Text(f"水位{n}"), lon=at(n // 2)[0], lat=at(n // 2)[1],
                 series=(Series(number=n, metric="water_depth"),),
             )
-            for n in range(2 * PLACES)
+            for n in range(2 * places)
         ),
         units=tuple(
             Unit(
                 id=f"{tag}-crew{i}", district=district, name=Text(f"队{i}"), skill="drainage",
                 lon=120.0 + 0.02 * i, lat=30.02,
             )
-            for i in range(CREWS)
+            for i in range(crews)
         ),
     )  # fmt: skip
 
 
-def scenario(districts: int) -> Scenario:
+def scenario(districts: int, *, places: int = PLACES, crews: int = CREWS) -> Scenario:
     """The town as something to open a run with; its readings come over HTTP."""
     nothing = Readings.of([])
     return Scenario(
@@ -80,7 +81,7 @@ def scenario(districts: int) -> Scenario:
             District(number=n, code=f"99010{n}", name=Text(f"{n}号区", f"District {n}"))
             for n in range(districts)
         ),
-        registries={n: registry(n) for n in range(districts)},
+        registries={n: registry(n, places=places, crews=crews) for n in range(districts)},
         rules=load_rules(),
         base_map={"type": "FeatureCollection", "features": []},
         readings=dict.fromkeys(range(districts), nothing),
@@ -106,12 +107,31 @@ class Row(msgspec.Struct):
     time: str
 
 
+def body_of(batch: dict[Key, float]) -> bytes:
+    """Readings as a request's body."""
+    return msgspec.json.encode(
+        [
+            Row(
+                device=f"f{district}-w{series}",
+                metric="water_depth",
+                value=value,
+                unit="cm",
+                time=to_datetime(t_us * 1000).isoformat(),
+            )
+            for (district, series, t_us), value in batch.items()
+        ]
+    )
+
+
 class Load:
     """All gauges sending all the time, as devices do: in order, and again until the answer is 202.
 
     Args:
         address: ``host:port`` of ingest.
         districts: how many there are.
+        gauges: of each.
+        depth: what a gauge measures, cm, from its series and the time in microseconds UTC.
+        every_s: how often it does.
 
     Attributes:
         sent: value of every reading that was ever in a request.
@@ -119,9 +139,17 @@ class Load:
         retries: requests that were sent again with the same content.
     """
 
-    def __init__(self, address: str, districts: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        districts: int,
+        *,
+        gauges: int = 2 * PLACES,
+        depth: Callable[[int, int], float] = depth_cm,
+        every_s: float = EVERY_S,
+    ) -> None:
         self._url = f"http://{address}/v1/readings"
-        self._districts = districts
+        self._districts, self._gauges, self._depth, self._every_s = districts, gauges, depth, every_s
         self.sent: dict[Key, float] = {}
         self.accepted: set[Key] = set()
         self.retries = 0
@@ -135,7 +163,7 @@ class Load:
         for district in range(self._districts):
             for k in range(STATIONS):
                 self._tasks.append(
-                    asyncio.create_task(self._station(district, range(k, 2 * PLACES, STATIONS)))
+                    asyncio.create_task(self._station(district, range(k, self._gauges, STATIONS)))
                 )
         return self
 
@@ -167,10 +195,10 @@ class Load:
             while not self._stop.is_set():
                 if len(waiting) < BUFFERED:
                     t_us = SystemClock().now_ns() // 1000
-                    waiting.append({(district, n, t_us): depth_cm(n, t_us) for n in gauges})
+                    waiting.append({(district, n, t_us): self._depth(n, t_us) for n in gauges})
                     something.set()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(EVERY_S):
+                    async with asyncio.timeout(self._every_s):
                         await self._stop.wait()
             something.set()
 
@@ -188,17 +216,7 @@ class Load:
 
     async def _deliver(self, batch: dict[Key, float]) -> None:
         assert self._session is not None
-        rows = [
-            Row(
-                device=f"f{district}-w{series}",
-                metric="water_depth",
-                value=value,
-                unit="cm",
-                time=to_datetime(t_us * 1000).isoformat(),
-            )
-            for (district, series, t_us), value in batch.items()
-        ]
-        body = msgspec.json.encode(rows)
+        body = body_of(batch)
         self.sent |= batch
         while True:
             try:
@@ -208,7 +226,7 @@ class Load:
                     text = await answer.read()
                     if answer.status == 202:
                         said = msgspec.json.decode(text)
-                        assert (said["accepted"], said["rejected"]) == (len(rows), []), text
+                        assert (said["accepted"], said["rejected"]) == (len(batch), []), text
                         break
                     assert answer.status == 503, text
             except (aiohttp.ClientError, TimeoutError, OSError):
