@@ -15,7 +15,7 @@ import asyncpg
 
 import sql
 from bench import _jobs
-from bench._engine import DISTRICTS, START_LIMIT_S, Worker, ends, prepare, wait_for_state
+from bench._engine import DISTRICTS, START_LIMIT_S, Worker, ends, prepare, wait_for_state, wait_until_stored
 from bench._filling import HIGH
 from bench._load import NAME
 from bench._stack import Stack, spawn
@@ -151,7 +151,7 @@ async def _passed(
     sent = json.loads(line)
     await asyncio.to_thread(_mark, int(ports[0]), series)
     found_ns = await _marks(stack, run, outputs)
-    stored_ns = await _stored(stack, run) if stored else 0
+    stored_ns = await wait_until_stored(stack, run) if stored else 0
     used = {name: worker.cpu_s() - cpu[name] for name, worker in started.items()}
     used["load"] = sent["cpu"] * sent["seconds"]
     n = sent["accepted"]
@@ -212,18 +212,3 @@ async def _marks(stack: Stack, run: Run, start: list[int]) -> int:
     finally:
         await consumer.stop()
     return max(found.values())
-
-
-async def _stored(stack: Stack, run: Run) -> int:
-    """Wall clock, ns, at which everything in the feed was stored."""
-    feed = await ends(stack, run, run.topics.feed)
-    db = await pool(stack.dsn, run.topics.schema, 1)
-    try:
-        async with asyncio.timeout(START_LIMIT_S):
-            while True:
-                at = {(r[0], r[1]): r[2] for r in await db.fetch(sql.query("scenario/persisted"))}
-                if all(at.get((run.topics.feed, p), 0) >= end for p, end in enumerate(feed)):
-                    return time.time_ns()
-                await asyncio.sleep(0.05)
-    finally:
-        await db.close()

@@ -172,6 +172,23 @@ async def wait_for_state(stack: Stack, run: Run, feed: Sequence[int]) -> None:
         await db.close()
 
 
+async def wait_until_stored(stack: Stack, run: Run, limit_s: float = START_LIMIT_S) -> int:
+    """Return when all of the feed as it is now is stored, with the wall clock at that moment, ns."""
+    from sql.pool import pool
+
+    feed = await ends(stack, run, run.topics.feed)
+    db = await pool(stack.dsn, run.topics.schema, 1)
+    try:
+        async with asyncio.timeout(limit_s):
+            while True:
+                stored = {(r[0], r[1]): r[2] for r in await db.fetch(sql.query("scenario/persisted"))}
+                if all(stored.get((run.topics.feed, p), 0) >= end for p, end in enumerate(feed)):
+                    return time.time_ns()
+                await asyncio.sleep(0.05)
+    finally:
+        await db.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Detected:
     """What stands in the outputs from some offsets on.

@@ -21,11 +21,10 @@ import msgspec
 
 import sql
 from bench._chain import register
-from bench._engine import DISTRICTS, Worker, ends, prepare, wait_for_state
+from bench._engine import DISTRICTS, Worker, ends, prepare, wait_for_state, wait_until_stored
 from bench._load import NAME
 from bench._screen import Task
 from bench._stack import Stack, last_line, machine, show, spawn, stack
-from sql.pool import pool
 from yiwang.errors import Unavailable
 from yiwang.runs import Run
 
@@ -106,7 +105,10 @@ async def at_rate(
         sent = await _line(load)
         took = time.perf_counter() - began
         used = {name: (w.cpu_s() - cpu[name]) / took for name, w in started.items()}
-        behind_s = await _stored(at, run) if "persist0" in started else 0.0
+        waited_s = time.perf_counter()
+        if "persist0" in started:
+            await wait_until_stored(at, run)
+        behind_s = time.perf_counter() - waited_s
         heard = await _line(screen)
         health = await asyncio.to_thread(_health, started["gateway"].line["http"])
     finally:
@@ -156,22 +158,6 @@ async def _line(child: Any) -> dict[str, Any]:  # Any: a Popen and plain JSON
 async def _say(child: Any, text: str) -> None:  # Any: a Popen
     child.stdin.write(text + "\n")
     child.stdin.flush()
-
-
-async def _stored(at: Stack, run: Run) -> float:
-    """Seconds until everything in the feed as it is now is stored."""
-    began = time.perf_counter()
-    feed = await ends(at, run, run.topics.feed)
-    db = await pool(at.dsn, run.topics.schema, 1)
-    try:
-        async with asyncio.timeout(120):
-            while True:
-                stored = {(r[0], r[1]): r[2] for r in await db.fetch(sql.query("scenario/persisted"))}
-                if all(stored.get((run.topics.feed, p), 0) >= end for p, end in enumerate(feed)):
-                    return time.perf_counter() - began
-                await asyncio.sleep(0.05)
-    finally:
-        await db.close()
 
 
 async def measure(

@@ -24,7 +24,7 @@ import numpy as np
 
 import sql
 from bench._chain import INGEST, register
-from bench._engine import DISTRICTS, Worker, ends, prepare, wait_for_state
+from bench._engine import DISTRICTS, Worker, ends, prepare, wait_for_state, wait_until_stored
 from bench._stack import Stack, last_line, machine, show, spawn, stack
 from bench.latency import workers
 from sql.pool import pool
@@ -42,7 +42,7 @@ WATCHED = 100
 HIGH = 2_000_000
 """One reading in so many is high water."""
 LEAST_FREE = 4 * 2**30
-DRAIN_S = 600.0
+COUNT_S = 900.0
 PARTS = 3
 
 
@@ -97,7 +97,9 @@ async def measure(at: Stack, series: int, rate: float, seconds: float) -> dict[s
             await wait_for_state(at, run, registered)
             async with _watching(started["gateway"], series):
                 sent, samples = await _soak(at, run, started, series, rate, seconds)
-            drained_s, rows = await _drained(at, run)
+            began_s = time.monotonic()
+            await wait_until_stored(at, run)
+            drained_s, rows = time.monotonic() - began_s, await _rows(at, run)
     finally:
         await asyncio.to_thread(sql.drop_run, at.dsn, run.name)
     return {
@@ -220,20 +222,10 @@ def _growth(samples: Sequence[Sample]) -> dict[str, float]:
     }
 
 
-async def _drained(at: Stack, run: Run) -> tuple[float, int]:
-    """Seconds until everything in the feed is stored, and how many rows there are."""
-    began_s = time.monotonic()
-    feed = await ends(at, run, run.topics.feed)
+async def _rows(at: Stack, run: Run) -> int:
     db = await pool(at.dsn, run.topics.schema, 1)
     try:
-        async with asyncio.timeout(DRAIN_S):
-            while True:
-                stored = {(r[0], r[1]): r[2] for r in await db.fetch(sql.query("scenario/persisted"))}
-                if all(stored.get((run.topics.feed, p), 0) >= end for p, end in enumerate(feed)):
-                    break
-                await asyncio.sleep(0.05)
-        took_s = time.monotonic() - began_s
-        return took_s, int(await db.fetchval(sql.query("bench/rows"), timeout=DRAIN_S))
+        return int(await db.fetchval(sql.query("bench/rows"), timeout=COUNT_S))
     finally:
         await db.close()
 
