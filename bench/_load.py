@@ -76,14 +76,15 @@ class Line:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
-        self.left = memoryview(b"")
+        self.request = self.left = memoryview(b"")
         self.rows = 0  # of the request under way
         self.sent_s = 0.0
         self.answer = b""
 
     def give(self, request: memoryview, rows: int) -> None:
         """Begin a request."""
-        self.left, self.rows, self.sent_s, self.answer = request, rows, time.perf_counter(), b""
+        self.request = self.left = request
+        self.rows, self.sent_s, self.answer = rows, time.perf_counter(), b""
         self.push()
 
     def push(self) -> None:
@@ -93,6 +94,8 @@ class Line:
                 self.left = self.left[self.socket.send(self.left) :]
             except BlockingIOError:
                 return
+            except ConnectionError:
+                return  # as reading says next
 
     def taken(self) -> int | None:
         """Status of the answer when it is whole, else None."""
@@ -109,6 +112,11 @@ class Line:
         return int(head.split(b" ", 2)[1]) if len(body) >= length else None
 
 
+def _events(line: Line) -> int:
+    """What to wait for."""
+    return selectors.EVENT_READ | (selectors.EVENT_WRITE if line.left else 0)
+
+
 def run(
     bodies: Bodies, ports: list[int], *, seconds: float, lines: int, rate: float
 ) -> dict[str, float | int]:
@@ -121,7 +129,7 @@ def run(
         idle.append(line)
     began = time.perf_counter()
     cpu = time.process_time()
-    accepted = refused = offered = 0
+    accepted = refused = offered = resent = 0
     waits: list[float] = []
     while True:
         now = time.perf_counter() - began
@@ -134,39 +142,43 @@ def run(
             offered += rows
             line.give(request, rows)
             if line.left:
-                selector.modify(line.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, line)
+                selector.modify(line.socket, _events(line), line)
         for key, events in selector.select(0.001 if rate else 0.1):
             line = key.data
-            if events & selectors.EVENT_WRITE:
-                line.push()
-                if not line.left:
-                    selector.modify(line.socket, selectors.EVENT_READ, line)
-            if events & selectors.EVENT_READ:
-                try:
-                    status = line.taken()
-                except ConnectionResetError:
-                    if line not in idle:
-                        raise
-                    selector.unregister(line.socket)
-                    line.socket.close()
-                    fresh = Line(line.port)
-                    selector.register(fresh.socket, selectors.EVENT_READ, fresh)
+            try:
+                if events & selectors.EVENT_WRITE:
+                    line.push()
+                status = line.taken() if events & selectors.EVENT_READ else None
+            except ConnectionError:
+                # closed because it was idle, perhaps just as the next request was on its way: that goes again
+                selector.unregister(line.socket)
+                line.socket.close()
+                fresh = Line(line.port)
+                selector.register(fresh.socket, selectors.EVENT_READ, fresh)
+                if line in idle:
                     idle[idle.index(line)] = fresh
-                    continue
-                if status is None:
-                    continue
-                waits.append(time.perf_counter() - line.sent_s)
-                if status == 202:
-                    accepted += line.rows
                 else:
-                    refused += line.rows
-                idle.append(line)
+                    resent += 1
+                    fresh.give(line.request, line.rows)
+                    selector.modify(fresh.socket, _events(fresh), fresh)
+                continue
+            if events & selectors.EVENT_WRITE and not line.left:
+                selector.modify(line.socket, selectors.EVENT_READ, line)
+            if status is None:
+                continue
+            waits.append(time.perf_counter() - line.sent_s)
+            if status == 202:
+                accepted += line.rows
+            else:
+                refused += line.rows
+            idle.append(line)
     took = time.perf_counter() - began
     p50, p99 = np.percentile(waits, (50, 99)) if waits else (0.0, 0.0)
     return {
         "offered": offered,
         "accepted": accepted,
         "refused": refused,
+        "resent": resent,
         "seconds": took,
         "per_s": accepted / took,
         "answer_p50_ms": p50 * 1e3,

@@ -18,7 +18,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -175,6 +175,9 @@ async def _soak(
             pages = await asyncio.to_thread(fetch_all, entries)
             samples.append(_sample(time.monotonic() - began_s, run, entries, between(before, pages)))
             before = pages
+            sys.stderr.write(
+                json.dumps(asdict(samples[-1])) + "\n"
+            )  # so that a broken run has something to say
             if shutil.disk_usage(at.folder).free < LEAST_FREE:
                 raise Unavailable(
                     "bench.disk", "less than 4 GiB of disk are left: fewer seconds, or a lower rate"
