@@ -20,6 +20,7 @@ from streams import figures
 from streams.faust_app import PromptConsumer, guarded
 from streams.log_reader import LogReader
 from streams.observed import Seen, observed
+from streams.persist_chunks import fit_for_ever
 from streams.persist_retention import retain_for_ever
 from streams.persist_store import Store
 from streams.persist_writer import Limits, Writer
@@ -80,6 +81,9 @@ async def _run(settings: Settings, worker: str, seen: Seen) -> None:
     writing = asyncio.create_task(writer.run(), name="persist-writer")
     looking = asyncio.ensure_future(_look(settings, writer, ends))
     dropping = asyncio.create_task(retain_for_ever(settings, SystemClock()), name="persist-retain")
+    fitting = asyncio.create_task(
+        fit_for_ever(settings, SystemClock(), lambda: writer.districts.now_us), name="persist-fit"
+    )
     try:
         await app.start()
         causes: set[asyncio.Future[Any]] = {writing, stopping, failed}
@@ -92,8 +96,9 @@ async def _run(settings: Settings, worker: str, seen: Seen) -> None:
         stopping.cancel()
         looking.cancel()
         dropping.cancel()
+        fitting.cancel()
         await app.stop()
-        done = await asyncio.gather(writing, stopping, looking, dropping, return_exceptions=True)
+        done = await asyncio.gather(writing, stopping, looking, dropping, fitting, return_exceptions=True)
         await store.close()
         if traces:
             traces.flush()

@@ -132,6 +132,11 @@ class Districts:
         """The district now belongs to another worker."""
         self._places.pop(district, None)
 
+    @property
+    def now_us(self) -> int:
+        """How far the districts in hand are, the furthest of them: event time, microseconds UTC; 0: nothing yet."""
+        return max((place.memory.now_us for place in self._places.values()), default=0)
+
     def knows(self, district: int) -> bool:
         """Whether the district is in hand."""
         return district in self._places

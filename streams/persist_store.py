@@ -129,6 +129,14 @@ class Store:
                 dropped += (await self._fetch(name, first))[0]["dropped"]
         return dropped
 
+    async def fit(self, now_us: int) -> int:
+        """Make the chunks to come as long as is good for what comes; returns how many tables changed.
+
+        Args:
+            now_us: how far the districts are, event time, microseconds UTC.
+        """
+        return int((await self._fetch("persist/fit", _EPOCH + now_us * _US))[0]["changed"])
+
     async def policies(self, keep_days: int, keep_minute_days: int) -> bool:
         """Have the server itself drop what is older; False where it cannot (below TimescaleDB Community)."""
         return bool((await self._fetch("persist/policies", keep_days, keep_minute_days))[0]["set"])
