@@ -39,7 +39,7 @@ def main() -> None:
         same = {n: asyncio.run(framed(at, n, readings, core=core, rate=LOAD)) for n in SIZES}
         # a feed of frames of 250 readings takes long to write
         second = {n: asyncio.run(framed(at, n, min(readings, 2_000 * n), core=core)) for n in SIZES}
-        side = {n: asyncio.run(beside(at, SHARED, readings, n)) for n in WORKERS}
+        side = {n: asyncio.run(beside(at, SHARED, 3 * readings, n)) for n in WORKERS}
     costs = [1e6 / taken.per_s for taken in same.values()]
     slope = max(costs) / min(costs)
     if not given.json:
