@@ -18,6 +18,7 @@ from yiwang.broker import start_consumer
 from yiwang.clock import SECOND
 from yiwang.codec import decode_output
 from yiwang.errors import Unavailable
+from yiwang.fencing import MARK
 from yiwang.runs import Run
 from yiwang.topics import HEADER_AGENT
 
@@ -100,6 +101,8 @@ async def _places(
                 for partition, batch in (await consumer.getmany(timeout_ms=200)).items():
                     district = partition.partition
                     for m in batch:
+                        if m.value == MARK:
+                            continue  # a worker has taken over: no output
                         at = decode_output(m.value).feed - begins[district]
                         stamp = next(int(value) for key, value in m.headers if key == HEADER_AGENT)
                         places[district].append(Place(stamp, before[district][min(at, len(sizes[district]))]))
